@@ -1,0 +1,64 @@
+"""What a corpus is: a source that streams cases and says what it skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from medclip_search.cases import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """One line of the report: something that did not become (a whole) part of a case.
+
+    ``what`` names the file, with line or id where there is one; ``reason`` says why, in a few
+    words that are the same for the same cause, so that reasons can be counted; ``remedy`` says
+    what the user can do, where there is something to do. ``dropped`` tells whether the case
+    as a whole was left out, or only a part of it (its caption, its image).
+    """
+
+    what: str
+    reason: str
+    remedy: str = ""
+    dropped: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.reason}" + (f" ({self.remedy})" if self.remedy else "")
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusSpec:
+    """``KIND[:NAME]=PATH`` as the user gave it, with the options that belong to it.
+
+    ``name`` defaults to the kind. ``columns`` maps ``image``, ``caption``, ``id`` (and other
+    fields of a case) to a table's columns; ``images`` is a folder of images apart from the table.
+    """
+
+    kind: str
+    path: Path | None
+    name: str
+    columns: Mapping[str, str] = field(default_factory=lambda: dict[str, str]())
+    images: Path | None = None
+
+
+class Corpus(Protocol):
+    """A source of cases.
+
+    Iterating streams it from the start, in an order that is the same every time, in bounded
+    memory, and never raises for a single bad entry: it yields ``Skipped`` instead. What makes
+    the whole corpus unreadable (no such folder, nothing of its kind inside) raises
+    ``CorpusError`` from the constructor, before anything is read. ``root`` is the folder that
+    image paths are remembered relative to.
+    """
+
+    spec: CorpusSpec
+    root: Path
+
+    def __iter__(self) -> Iterator[Case | Skipped]: ...
+
+    def count(self) -> int | None:
+        """About how many entries there are, for the progress bar; ``None`` if costly to know."""
+        ...

@@ -1,0 +1,54 @@
+"""What an encoder is: pixels and words to vectors, in one or more embedding spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """An embedding space: a named vector space made by one layer of one encoder.
+
+    ``embeds_words`` is true only where words and images share the space (a joint space);
+    where it is false, words are answered by the captions alone. ``centred`` says whether cosine
+    is taken after the library's own mean is subtracted (good for averaged CNN features).
+    """
+
+    name: str
+    dimension: int
+    embeds_words: bool = False
+    centred: bool = False
+
+
+class Encoder(Protocol):
+    """Pixels (and for joint spaces words) to vectors.
+
+    ``fingerprint`` is the SHA-256 over weights and preprocessing: a library refuses another.
+    ``preprocess`` is called in decoding threads, ahead of ``encode_images``, and must be
+    thread-safe; ``encode_images`` is called from one thread, with up to ``batch_size`` images.
+    """
+
+    name: str
+    spaces: tuple[Space, ...]
+    fingerprint: str
+    batch_size: int
+
+    def preprocess(self, image: Image.Image) -> Floats:
+        """One upright 8-bit image (mode ``L`` or ``RGB``) to the network's input, (C, H, W)."""
+        ...
+
+    def encode_images(self, batch: Floats) -> Mapping[str, Floats]:
+        """(n, C, H, W) to raw vectors, (n, dimension) float32, for each space by its name."""
+        ...
+
+    def encode_words(self, texts: Sequence[str]) -> Mapping[str, Floats]:
+        """Texts to raw vectors for each joint space; empty where no space embeds words."""
+        ...

@@ -1,0 +1,122 @@
+"""A hit: a case with its rank, its score, and the evidence for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+from medclip_search.cases import Case
+
+
+@dataclass(frozen=True, slots=True)
+class ListEvidence:
+    """That one ranked list brought the case: at which rank (from 1), with which score.
+
+    ``name`` is ``words`` (BM25), ``image:SPACE``, ``words:SPACE`` (joint spaces),
+    ``words-through-captions:SPACE``, ``not-image:SPACE``, ``like:SPACE``, ``like-words`` or
+    ``filter``. ``share`` is what the list adds to the fused score (negative when unwanted).
+    """
+
+    name: str
+    rank: int
+    score: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackEvidence:
+    """The weight of evidence from likes and dislikes, in nats (natural log-odds).
+
+    ``prior`` is the log-odds given by the first ranking; ``terms`` the weight of each caption
+    word or label (``modality=CT``); ``images`` that of likeness to liked and disliked images;
+    ``total`` is their sum, by which the hit is ranked.
+    """
+
+    prior: float
+    terms: tuple[tuple[str, float], ...]
+    images: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer. ``score`` falls with ``rank``; ``why`` is one plain sentence."""
+
+    rank: int
+    id: str
+    score: float
+    case: Case
+    lists: tuple[ListEvidence, ...] = ()
+    feedback: FeedbackEvidence | None = None
+    why: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The one JSON form of a hit, for the command line and the API alike."""
+        case = self.case
+        evidence: dict[str, Any] = {
+            "why": self.why,
+            "lists": [
+                {"list": e.name, "rank": e.rank, "score": e.score, "share": e.share}
+                for e in self.lists
+            ],
+        }
+        if self.feedback is not None:
+            evidence["feedback"] = {
+                "prior": self.feedback.prior,
+                "terms": [{"term": t, "weight": w} for t, w in self.feedback.terms],
+                "images": self.feedback.images,
+                "total": self.feedback.total,
+            }
+        return (
+            {"rank": self.rank, "id": self.id, "score": self.score}
+            | case_to_json(case)
+            | {"evidence": evidence}
+        )
+
+
+def case_to_json(case: Case) -> dict[str, Any]:
+    """The one JSON form of a case (without its id)."""
+    return {
+        "corpus": case.corpus,
+        "caption": case.caption,
+        "image": str(case.image) if case.image else None,
+        "modality": case.modality,
+        "region": case.region,
+        "year": case.year,
+        "article": case.article,
+        "article_link": case.article_link,
+        "licence": case.licence,
+        "licence_class": case.licence_class,
+        "keywords": list(case.keywords),
+        "cuis": list(case.cuis),
+        "metadata": dict(case.metadata),
+        "origins": dict(case.origins),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Hits(Sequence[Hit]):
+    """The answers to one query, best first, from one generation.
+
+    ``notes`` are plain sentences about how the query was answered (``compact`` cannot embed
+    words, so they met the captions only). ``milliseconds`` is the time the search took.
+    """
+
+    hits: tuple[Hit, ...]
+    notes: tuple[str, ...] = ()
+    generation: int = 0
+    milliseconds: float = 0.0
+
+    @overload
+    def __getitem__(self, index: int) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Hit]: ...
+    def __getitem__(self, index: int | slice) -> Hit | Sequence[Hit]:
+        return self.hits[index]
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)

@@ -1,0 +1,49 @@
+"""A query: what is wanted, what is not, what the answers must be, and what was liked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from medclip_search.errors import QueryError
+
+ImageInput = str | Path | bytes | Image.Image | NDArray[np.uint8]
+"""A file's path, a file's bytes, a picture, or an array (H, W) or (H, W, 3) of uint8."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to search for. Every field takes one value or several.
+
+    ``text`` and ``image`` are wanted, ``not_text`` and ``not_image`` are unwanted; ``where``
+    holds filters as text (``modality=CT``, ``year=2010..2015``; see ``search.filters``), all of
+    which must hold; ``like`` and ``dislike`` are ids of cases. A query of filters alone browses;
+    one of likes alone finds more like them. One with nothing wanted at all is an error.
+    """
+
+    text: str | Sequence[str] = ()
+    image: ImageInput | Sequence[ImageInput] = ()
+    not_text: str | Sequence[str] = ()
+    not_image: ImageInput | Sequence[ImageInput] = ()
+    where: str | Sequence[str] = ()
+    like: str | Sequence[str] = ()
+    dislike: str | Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("text", "not_text", "where", "like", "dislike"):
+            value = getattr(self, name)
+            several = (value,) if isinstance(value, str) else tuple(value)
+            if not all(isinstance(one, str) for one in several):
+                raise QueryError(f"{name}: give a text or a list of texts")
+            object.__setattr__(self, name, tuple(one.strip() for one in several if one.strip()))
+        for name in ("image", "not_image"):
+            value = getattr(self, name)
+            one = isinstance(value, str | Path | bytes | Image.Image | np.ndarray)
+            object.__setattr__(self, name, (value,) if one else tuple(value))
+        if not (self.text or self.image or self.where or self.like):
+            raise QueryError("the query asks for nothing; give words, an image, a filter or a like")

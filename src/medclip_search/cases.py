@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 Value = str | int | float | bool | None
 """What a metadata column may hold (one value of a JSON scalar type)."""
-
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,7 @@ class Case:
     keywords: tuple[str, ...] = ()
     cuis: tuple[str, ...] = ()
     metadata: Mapping[str, Value] = field(default_factory=lambda: dict[str, Value]())
-    origins: Mapping[str, str] = _NOTHING
+    origins: Mapping[str, str] = field(default_factory=lambda: dict[str, str]())
 
     @property
     def article_link(self) -> str | None:

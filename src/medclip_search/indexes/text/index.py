@@ -1,0 +1,595 @@
+"""The text index: BM25 over captions, keywords and ids, by tantivy.
+
+Scores are BM25 (Robertson & Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond,
+2009) with k1 = 1.2 and b = 0.75, which tantivy fixes, as is its rounding of lengths to one byte.
+Nothing is stored in the index but the case keys, as a column; the catalogue holds the texts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import tantivy
+from numpy.typing import NDArray
+
+from medclip_search.errors import LibraryDamagedError
+from medclip_search.indexes.text.analyser import ANALYSER, analyser, folded_words, sound, terms
+from medclip_search.indexes.text.language import Group, Node, Occur, Phrase, Word, parse
+
+Keys = NDArray[np.int64]
+Scores = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Order = NDArray[np.int32]
+
+K1 = 1.2
+B = 0.75
+FIELD_WEIGHTS = {"caption": 1.0, "keywords": 0.25}
+"""Keywords often repeat the caption, so they only nudge (see benchmarks/roco_captions.py)."""
+
+TERM_SET = 10_000
+"""Up to so many allowed cases are named in the query itself; above, answers are sifted."""
+DEEPEST_TIES = 1 << 17
+"""Equal scores are completed, to be ordered by id, until so many answers were looked at."""
+DECIMALS = 3
+"""Scores are rounded, for sums of the same weights in another order must still tie."""
+PREFIX_TERMS = 1024
+FUZZY_LENGTH = 5
+"""Shorter unknown words are left alone: too many words are one letter off."""
+FUZZY_WORDS = 8
+"""So many unknown words of one query are looked for with a letter off."""
+
+_HEAP = 128 << 20
+_BATCH = 10_000
+_COMMON_ID_LENGTH = 6
+
+
+@dataclass(frozen=True, slots=True)
+class TextDocument:
+    """What the text index knows of a case: its key, and the texts it is found by."""
+
+    key: int
+    id: str
+    caption: str
+    keywords: tuple[str, ...] = ()
+
+
+# --- writing -------------------------------------------------------------------------------
+
+
+def build_text_index(
+    documents: Iterable[TextDocument],
+    folder: Path,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Index documents into ``folder``, which exists and is empty.
+
+    ``progress`` is told, now and then, how many documents more have been added.
+    """
+    index = tantivy.Index(_schema(), str(folder), reuse=False)
+    _write(index, folder, (), documents, progress)
+
+
+def update_text_index(
+    previous: Path,
+    folder: Path,
+    removed_keys: Iterable[int],
+    documents: Iterable[TextDocument],
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """The index of ``previous`` less the removed keys, plus documents, in the empty ``folder``.
+
+    An edited case is a removed key and a document. Segments are immutable and are shared by hard
+    links; no file of ``previous`` is ever written to. Removed documents still count in document
+    frequencies until their segment is merged: see ``deleted_share``.
+    """
+    for file in _index_files(previous):
+        # tantivy replaces its two small JSON files whole, but a link to them saves nothing.
+        if file.suffix == ".json":
+            shutil.copyfile(file, folder / file.name)
+        else:
+            _link(file, folder / file.name)
+    _write(_open(folder), folder, removed_keys, documents, progress)
+
+
+def deleted_share(folder: Path) -> float:
+    """Which share of the documents in the index's files is deleted, 0 to 1.
+
+    They take room and blur document frequencies; above a tenth or so, build the index anew.
+    """
+    total, deleted, _ = _counts(folder)
+    return deleted / total if total else 0.0
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    # A signed field: tantivy-py turns a Python int into a signed term when it deletes.
+    builder.add_integer_field("key", indexed=True, fast=True)
+    for field in FIELD_WEIGHTS:
+        builder.add_text_field(field, tokenizer_name=ANALYSER)
+    builder.add_text_field("exact", tokenizer_name="raw", index_option="basic")
+    return builder.build()
+
+
+def _write(
+    index: tantivy.Index,
+    folder: Path,
+    removed_keys: Iterable[int],
+    documents: Iterable[TextDocument],
+    progress: Callable[[int], None] | None,
+) -> None:
+    index.register_tokenizer(ANALYSER, analyser())
+    schema = index.schema
+    writer = index.writer(_HEAP, 1)
+    removed = iter(removed_keys)
+    while batch := list(islice(removed, _BATCH)):
+        writer.delete_documents_by_query(tantivy.Query.term_set_query(schema, "key", batch))
+    stream = iter(documents)
+    while some := list(islice(stream, 1000)):
+        for document in some:
+            writer.add_document(_tantivy_document(document))
+        if progress is not None:
+            progress(len(some))
+    writer.commit()
+    writer.garbage_collect_files()
+    writer.wait_merging_threads()
+    del writer
+    for lock in folder.glob("*.lock"):
+        lock.unlink()
+
+
+def _tantivy_document(document: TextDocument) -> tantivy.Document:
+    made = tantivy.Document()
+    made.add_integer("key", document.key)
+    if document.caption:
+        made.add_text("caption", sound(document.caption))
+        made.add_text("exact", _caption_mark(document.caption))
+    for keyword in document.keywords:
+        made.add_text("keywords", sound(keyword))
+    made.add_text("exact", _id_mark(document.id))
+    return made
+
+
+def _id_mark(text: str) -> str:
+    return "=" + sound(" ".join(text.split()).casefold())
+
+
+def _caption_mark(text: str) -> str:
+    words = sound(" ".join(text.split()))
+    return "#" + hashlib.blake2b(words.encode(), digest_size=12).hexdigest()
+
+
+# --- files ---------------------------------------------------------------------------------
+
+
+def _index_files(folder: Path) -> Iterator[Path]:
+    return (file for file in sorted(folder.iterdir()) if file.is_file() and file.suffix != ".lock")
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _counts(folder: Path) -> tuple[int, int, int]:
+    """Documents, those of them deleted, and segments, as the index's own ``meta.json`` says."""
+    try:
+        segments = json.loads((folder / "meta.json").read_text("utf-8"))["segments"]
+        total = sum(segment["max_doc"] for segment in segments)
+        deleted = sum((segment["deletes"] or {}).get("num_deleted_docs", 0) for segment in segments)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder, error) from error
+    return total, deleted, len(segments)
+
+
+def _open(folder: Path) -> tantivy.Index:
+    try:
+        return tantivy.Index.open(str(folder))
+    except (ValueError, OSError) as error:
+        raise _damaged(folder, error) from error
+
+
+def _damaged(folder: Path, error: Exception) -> LibraryDamagedError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return LibraryDamagedError(
+        f"{folder}: the text index cannot be opened ({reason[:200]}); "
+        "run `medclip-search verify` on the library"
+    )
+
+
+@contextmanager
+def _links_to(folder: Path) -> Iterator[Path]:
+    """A private, writable folder of links: tantivy takes a lock file even to read."""
+    private = Path(tempfile.mkdtemp(prefix="medclip-text-"))
+    try:
+        for file in _index_files(folder):
+            try:
+                (private / file.name).symlink_to(file.resolve())
+            except OSError:
+                _link(file, private / file.name)
+        yield private
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+# --- reading -------------------------------------------------------------------------------
+
+
+class TextIndex:
+    """An opened text index; immutable, and safe for use by several threads and processes."""
+
+    def __init__(self, folder: Path, searcher: tantivy.Searcher, schema: tantivy.Schema) -> None:
+        self.folder = folder
+        self._searcher = searcher
+        self._schema = schema
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open for reading; works in a folder without write permission.
+
+        Raises ``LibraryDamagedError`` where the folder holds no such index.
+        """
+        if not (folder / "meta.json").is_file():
+            raise _damaged(folder, FileNotFoundError("no meta.json"))
+        # The files are mapped when the searcher is made; their names are not needed afterwards,
+        # so even a killed process leaves no folder behind.
+        with _links_to(folder) as private:
+            index = _open(private)
+            try:
+                index.config_reader("manual")
+                return cls(folder, index.searcher(), index.schema)
+            except ValueError as error:
+                raise _damaged(folder, error) from error
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.__dict__.pop("_searcher", None)
+
+    @property
+    def size(self) -> int:
+        """How many documents there are."""
+        return int(self._searcher.num_docs)
+
+    def describe(self) -> dict[str, Any]:
+        """What the index is, as plain JSON."""
+        total, deleted, segments = _counts(self.folder)
+        return {
+            "engine": f"tantivy {version('tantivy')}",
+            "documents": total - deleted,
+            "deleted": deleted,
+            "segments": segments,
+            "analyser": ANALYSER,
+            "k1": K1,
+            "b": B,
+            "fields": dict(FIELD_WEIGHTS),
+            "bytes": sum(file.stat().st_size for file in _index_files(self.folder)),
+        }
+
+    def terms(self, text: str) -> list[str]:
+        """The index's own terms of a text, in order, repeated ones repeated."""
+        return terms(text)
+
+    def document_frequency(self, term: str) -> int:
+        """How many captions hold a term (as ``terms`` gives it)."""
+        return self._frequency("caption", term)
+
+    def unknown(self, words: str) -> list[str]:
+        """The pieces of a query text none of whose terms any case has, for a note to the user."""
+        pieces = [piece.strip('"()*~+') for piece in words.split()]
+        return [
+            piece
+            for piece in dict.fromkeys(pieces)
+            if (found := terms(piece))
+            and not any(map(self._known, found))
+            and not self._frequency("exact", _id_mark(piece))
+        ]
+
+    def search(
+        self,
+        words: str,
+        k: int,
+        allowed: Mask | None = None,
+        order: Order | None = None,
+    ) -> tuple[Keys, Scores]:
+        """The best ``k`` cases for words (see ``language``): keys and scores, best first.
+
+        ``allowed`` (one bool a case key) leaves the others out. Equal scores go by
+        ``order[key]``, the rank of the case's id, or else by key. A case whose id or whole
+        caption is the query comes first, with at least the score of the best of the others.
+        """
+        query = self._compile(parse(words), _Guesses(FUZZY_WORDS))
+        marks = [m for m in (_id_mark(words), _caption_mark(words)) if self._frequency("exact", m)]
+        if not marks:
+            return self._best(query, k, allowed, order)
+        # More than any sum of weights can be, so that nothing else comes before.
+        bonus = 8.0 * (len(terms(words)) + 1) * (1 + math.log(self.size + 1))
+        exact = tantivy.Query.boolean_query(
+            [(tantivy.Occur.Should, self._term("exact", mark)) for mark in marks]
+        )
+        both = tantivy.Query.boolean_query(
+            [
+                (tantivy.Occur.Should, query),
+                (tantivy.Occur.Should, tantivy.Query.const_score_query(exact, bonus)),
+            ]
+        )
+        keys, scores = self._best(both, k, allowed, order)
+        whole = scores >= bonus
+        best_other = float(scores[~whole].max(initial=0.0))
+        scores[whole] = np.maximum(scores[whole] - np.float32(bonus), best_other)
+        return keys, scores
+
+    def search_terms(
+        self,
+        weights: Mapping[str, float],
+        k: int,
+        allowed: Mask | None = None,
+        order: Order | None = None,
+    ) -> tuple[Keys, Scores]:
+        """As ``search``, for terms (as ``terms`` gives them), each with a positive weight."""
+        clauses = [
+            clause for term, weight in weights.items() for clause in self._any_field(term, weight)
+        ]
+        return self._best(tantivy.Query.boolean_query(clauses), k, allowed, order)
+
+    def matching(self, words: str, allowed: Mask | None = None) -> Keys:
+        """The keys, rising, of all cases that have all the words, and all quoted phrases."""
+        nodes = list(_leaves(parse(words)))
+        queries = [q for node in nodes if (q := self._strict(node, _Guesses(0))) is not None]
+        if not queries:
+            return np.empty(0, np.int64)
+        query = tantivy.Query.boolean_query([(tantivy.Occur.Must, q) for q in queries])
+        found = self._searcher.search(
+            query, max(1, self.size), count=False, order_by_field="key"
+        ).hits
+        keys = np.fromiter((key for key, _ in found), np.int64, len(found))
+        keys.sort()
+        return keys if allowed is None else keys[allowed[keys]]
+
+    # --- from the tree to a query ---
+
+    def _compile(self, group: Group, guesses: _Guesses) -> tantivy.Query:
+        clauses: list[tuple[tantivy.Occur, tantivy.Query]] = []
+        bag: Counter[str] = Counter()
+        for occur, node in group.clauses:
+            if occur is Occur.MAY and isinstance(node, Word) and _is_plain(node):
+                bag.update(terms(node.text))
+                clauses += self._id_clause(node.text)
+                continue
+            # Nothing is taken away on a guess.
+            query = self._strict(node, _Guesses(0) if occur is Occur.NOT else guesses)
+            if query is not None:
+                clauses.append((_OCCUR[occur], query))
+        for term, count in bag.items():
+            clauses += self._any_field(term, float(count))
+            clauses += [(tantivy.Occur.Should, q) for q in self._guess(term, guesses)]
+        if clauses and all(occur == tantivy.Occur.MustNot for occur, _ in clauses):
+            everything = tantivy.Query.const_score_query(tantivy.Query.all_query(), 0.0)
+            clauses.append((tantivy.Occur.Must, everything))
+        return tantivy.Query.boolean_query(clauses)
+
+    def _strict(self, node: Node, guesses: _Guesses) -> tantivy.Query | None:
+        """A node as a query that holds or does not; ``None`` for a node without terms."""
+        if isinstance(node, Group):
+            return self._compile(node, guesses) if any(_leaves(node)) else None
+        found = terms(node.text)
+        if not found:
+            return None
+        if isinstance(node, Word) and node.prefix:
+            return self._prefix(node.text)
+        if len(found) > 1:
+            return _any_of(
+                tantivy.Query.boost_query(
+                    tantivy.Query.phrase_query(self._schema, field, list(found)), weight
+                )
+                for field, weight in FIELD_WEIGHTS.items()
+            )
+        queries = [query for _, query in self._any_field(found[0], 1.0)]
+        if isinstance(node, Word) and node.distance:
+            return _any_of(queries + self._about(found[0], node.distance))
+        return _any_of(queries + self._guess(found[0], guesses))
+
+    def _any_field(self, term: str, weight: float) -> list[tuple[tantivy.Occur, tantivy.Query]]:
+        return [
+            (
+                tantivy.Occur.Should,
+                tantivy.Query.boost_query(self._term(field, term), weight * field_weight),
+            )
+            for field, field_weight in FIELD_WEIGHTS.items()
+            if self._frequency(field, term)
+        ]
+
+    def _id_clause(self, piece: str) -> list[tuple[tantivy.Occur, tantivy.Query]]:
+        """An id among other words; short or plain ones are more likely to be words."""
+        piece = piece.strip(".,;:")
+        if len(piece) < _COMMON_ID_LENGTH or not re.search(r"\d", piece):
+            return []
+        mark = _id_mark(piece)
+        if not self._frequency("exact", mark):
+            return []
+        score = self._idf(1)
+        return [
+            (
+                tantivy.Occur.Should,
+                tantivy.Query.const_score_query(self._term("exact", mark), score),
+            )
+        ]
+
+    def _prefix(self, text: str) -> tantivy.Query | None:
+        """Words that begin so: each as rare as all of them together, so that none rules."""
+        # Stems lose their endings, so that a prefix longer than its stem is found by the stem.
+        *before, last = folded_words(text)
+        queries: list[tantivy.Query] = []
+        for field, weight in FIELD_WEIGHTS.items():
+            if stems := terms(" ".join(before)):
+                phrase = tantivy.Query.phrase_prefix_query(self._schema, field, [*stems, last])
+                queries.append(tantivy.Query.boost_query(phrase, weight))
+                continue
+            found = dict(self._searcher.terms_with_prefix(field, last, limit=PREFIX_TERMS))
+            if len(found) == PREFIX_TERMS:
+                pattern = tantivy.Query.regex_query(self._schema, field, re.escape(last) + ".*")
+                score = weight * self._idf(sum(found.values()))
+                queries.append(tantivy.Query.const_score_query(pattern, score))
+                continue
+            found |= {t: n for t in terms(last) if (n := self._frequency(field, t))}
+            queries += self._alike(field, found, weight)
+        mark = _id_mark(text)
+        if len(text) >= _COMMON_ID_LENGTH and re.search(r"\d", text):
+            pattern = tantivy.Query.regex_query(self._schema, "exact", re.escape(mark) + ".*")
+            queries.append(tantivy.Query.const_score_query(pattern, 1.0))
+        return _any_of(queries)
+
+    def _guess(self, term: str, guesses: _Guesses) -> list[tantivy.Query]:
+        """What a word that no case has may have been meant to be."""
+        if guesses.left < 1 or len(term) < FUZZY_LENGTH or self._known(term):
+            return []
+        if any(letter.isdigit() for letter in term):
+            return []
+        guesses.left -= 1
+        return self._about(term, 1)
+
+    def _about(self, term: str, distance: int) -> list[tantivy.Query]:
+        """Words spelt about so, each as rare as all of them together."""
+        queries = []
+        for field, weight in FIELD_WEIGHTS.items():
+            if distance == 1:
+                found = {t: n for t in _one_letter_off(term) if (n := self._frequency(field, t))}
+                queries += self._alike(field, found, weight)
+                continue
+            fuzzy = tantivy.Query.fuzzy_term_query(self._schema, field, term, distance)
+            if count := _count(self._searcher, fuzzy):
+                queries.append(tantivy.Query.const_score_query(fuzzy, weight * self._idf(count)))
+        return queries
+
+    def _alike(self, field: str, found: Mapping[str, int], weight: float) -> list[tantivy.Query]:
+        """Terms (with their document frequencies) that stand for one word of the query."""
+        rarity = self._idf(sum(found.values()))
+        return [
+            tantivy.Query.boost_query(self._term(field, term), weight * rarity / self._idf(count))
+            for term, count in found.items()
+        ]
+
+    def _term(self, field: str, term: str) -> tantivy.Query:
+        option = "basic" if field == "exact" else "freq"
+        return tantivy.Query.term_query(self._schema, field, term, option)
+
+    def _frequency(self, field: str, term: str) -> int:
+        return int(self._searcher.doc_freq(field, term))
+
+    def _known(self, term: str) -> bool:
+        return any(self._frequency(field, term) for field in FIELD_WEIGHTS)
+
+    def _idf(self, count: int) -> float:
+        total = max(self.size, count)
+        return math.log(1 + (total - count + 0.5) / (count + 0.5))
+
+    # --- from a query to answers ---
+
+    def _best(
+        self, query: tantivy.Query, k: int, allowed: Mask | None, order: Order | None
+    ) -> tuple[Keys, Scores]:
+        size = self.size
+        share = 1.0
+        if allowed is not None:
+            count = int(np.count_nonzero(allowed))
+            share = min(1.0, count / max(size, 1))
+            if count <= TERM_SET:
+                only = tantivy.Query.term_set_query(
+                    self._schema, "key", np.flatnonzero(allowed).tolist()
+                )
+                query = tantivy.Query.boolean_query(
+                    [
+                        (tantivy.Occur.Must, query),
+                        (tantivy.Occur.Must, tantivy.Query.const_score_query(only, 0.0)),
+                    ]
+                )
+                share, allowed = 1.0, None
+        if k < 1 or not size or not share:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        limit = min(size, int(1.2 * k / share) + 32)
+        while True:
+            keys, scores = self._fetch(query, limit)
+            fetched, last = len(keys), scores[-1] if len(scores) else 0.0
+            if allowed is not None:
+                kept = allowed[keys]
+                keys, scores = keys[kept], scores[kept]
+            complete = len(keys) >= k and (
+                scores[k - 1] > last + 10.0**-DECIMALS or fetched >= DEEPEST_TIES
+            )
+            if complete or fetched < limit or limit >= size:
+                break
+            limit = min(size, limit * 4)
+        ties = keys if order is None else order[keys]
+        best = np.lexsort((ties, -scores))[:k]
+        return keys[best], scores[best]
+
+    def _fetch(self, query: tantivy.Query, limit: int) -> tuple[Keys, Scores]:
+        hits: Sequence[tuple[float, Any]] = self._searcher.search(query, limit, count=False).hits
+        scores = np.fromiter((score for score, _ in hits), np.float64, len(hits))
+        keys = np.array(
+            self._searcher.fast_field_values("key", [address for _, address in hits]), np.int64
+        )
+        return keys, np.round(scores, DECIMALS).astype(np.float32)
+
+
+@dataclass(slots=True)
+class _Guesses:
+    """How many unknown words of a query may still be guessed at."""
+
+    left: int
+
+
+_OCCUR = {
+    Occur.MAY: tantivy.Occur.Should,
+    Occur.MUST: tantivy.Occur.Must,
+    Occur.NOT: tantivy.Occur.MustNot,
+}
+
+
+def _is_plain(word: Word) -> bool:
+    return not (word.prefix or word.distance)
+
+
+def _count(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
+    found: Any = searcher.search(query, 1)
+    return int(found.count)
+
+
+def _one_letter_off(term: str) -> set[str]:
+    """What one insertion, deletion, replacement or swap of neighbours makes of a term."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    cuts = [(term[:at], term[at:]) for at in range(len(term) + 1)]
+    made = {a + letter + b for a, b in cuts for letter in letters}
+    made |= {a + letter + b[1:] for a, b in cuts if b for letter in letters}
+    made |= {a + b[1:] for a, b in cuts if b}
+    made |= {a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1}
+    return made - {term, ""}
+
+
+def _any_of(queries: Iterable[tantivy.Query]) -> tantivy.Query:
+    return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
+
+
+def _leaves(group: Group) -> Iterator[Word | Phrase]:
+    for _, node in group.clauses:
+        if isinstance(node, Group):
+            yield from _leaves(node)
+        else:
+            yield node

@@ -1,0 +1,53 @@
+"""The app's one page. Streamlit runs this script for every tab and every gesture."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from medclip_search.app.ask import search_bar
+from medclip_search.app.case_view import open_case
+from medclip_search.app.filters import filters
+from medclip_search.app.results import results
+from medclip_search.app.session import Session
+from medclip_search.app.theme import PAGE_STYLE
+from medclip_search.app.tray import tray
+from medclip_search.app.welcome import welcome
+from medclip_search.errors import MedClipError
+from medclip_search.server.rest import DISCLAIMER
+from medclip_search.server.shared import current
+
+
+def main() -> None:
+    """Draw the page: filters and tray beside, the search bar, then answers or examples."""
+    st.set_page_config(
+        page_title="MedClip Search", page_icon=":material/image_search:", layout="wide"
+    )
+    st.html(f'{PAGE_STYLE}<div class="medclip-notice" role="note">{DISCLAIMER}</div>')
+    shared, session = current(), Session.current()
+    try:
+        library = shared.library()
+        with st.sidebar:
+            where = filters(library)
+            tray(shared, library, session)
+    except MedClipError as error:
+        st.error(str(error))
+        return
+    _brand(len(library))
+    search_bar(shared, session)
+    if not results(shared, library, session, where):
+        welcome(library, session)
+    if session.opened is not None:
+        # Opened once: a dialog that was closed is not to come back at the next run.
+        opened, session.opened = session.opened, None
+        open_case(shared, library, session, opened)
+
+
+def _brand(cases: int) -> None:
+    figures = "1 published figure" if cases == 1 else f"{cases:,} published figures"
+    st.html(
+        '<div class="medclip-brand"><h1>MedClip Search</h1>'
+        f"<span>{figures}, found by words, by image, or by both</span></div>"
+    )
+
+
+main()

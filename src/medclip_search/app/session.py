@@ -1,0 +1,103 @@
+"""What one browser tab is asking: words, images, filters, and how many answers it shows."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from dataclasses import dataclass, field
+
+import streamlit as st
+from PIL import Image
+
+from medclip_search.search.hits import Hits
+from medclip_search.search.query import Query
+from medclip_search.state import Feedback
+
+PAGE = 24
+"""How many figures a page of answers adds."""
+
+MOST = 10 * PAGE
+"""How many figures are shown before the page asks for a narrower search."""
+
+BAR = "bar"
+"""The search bar's key."""
+
+_PREVIEW = 144  # pixels: a 72-pixel preview on a fine screen
+
+
+@dataclass(frozen=True, slots=True)
+class QueryImage:
+    """A picture to search with: uploaded (in memory only), or the figure of a case.
+
+    ``key`` stands for it where feedback is remembered; ``preview`` is an image's address.
+    """
+
+    name: str
+    picture: Image.Image
+    key: str
+    preview: str
+
+    @classmethod
+    def uploaded(cls, name: str, content: bytes, picture: Image.Image, secret: bytes) -> QueryImage:
+        """From an upload. The key is a keyed digest: after a restart nobody can link it back."""
+        digest = hashlib.blake2b(content, key=secret, digest_size=16).hexdigest()
+        return cls(name, picture, f"upload:{digest}", _preview(picture))
+
+
+@dataclass(slots=True)
+class Session:
+    """One tab's search. Uploaded images go when they are replaced or the tab closes."""
+
+    words: str = ""
+    images: list[QueryImage] = field(default_factory=lambda: list[QueryImage]())
+    shown: int = PAGE
+    opened: str | None = None
+    troubles: list[str] = field(default_factory=lambda: list[str]())
+    answers: tuple[object, Hits] | None = None
+
+    @classmethod
+    def current(cls) -> Session:
+        """This tab's session, made at the first run."""
+        if "session" not in st.session_state:
+            st.session_state["session"] = cls()
+        session = st.session_state["session"]
+        assert isinstance(session, cls)
+        return session
+
+    def ask(self, words: str | None = None, images: list[QueryImage] | None = None) -> None:
+        """Set the words, the images, or both; what is not given stays. Shows the first page.
+
+        The words are also put into the search bar, to be read and edited there.
+        """
+        if words is not None:
+            self.words = words.strip()
+        if images is not None:
+            self.images = images
+        self.shown = PAGE
+        st.session_state[BAR] = self.words
+
+    def query(self, where: tuple[str, ...], feedback: Feedback) -> Query | None:
+        """The query, or ``None`` where nothing is asked."""
+        if not (self.words or self.images or where):
+            return None
+        return Query(
+            text=self.words,
+            image=[one.picture for one in self.images],
+            where=where,
+            like=feedback.likes,
+            dislike=feedback.dislikes,
+        )
+
+    def key(self) -> str:
+        """What feedback on this search is remembered under: words and images, not filters."""
+        parts = [self.words.casefold(), *sorted(one.key for one in self.images)]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _preview(picture: Image.Image) -> str:
+    small = picture.copy()
+    small.thumbnail((_PREVIEW, _PREVIEW))
+    buffer = io.BytesIO()
+    small.save(buffer, "WEBP", quality=80)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,32 @@
+"""The app's colours: calm, in a light and a dark theme; the system's preference chooses."""
+
+from __future__ import annotations
+
+THEME = {
+    "theme.light.primaryColor": "#0b6780",
+    "theme.light.backgroundColor": "#ffffff",
+    "theme.light.secondaryBackgroundColor": "#f2f5f7",
+    "theme.light.textColor": "#17212b",
+    "theme.dark.primaryColor": "#4cb8d1",
+    "theme.dark.backgroundColor": "#0c1014",
+    "theme.dark.secondaryBackgroundColor": "#171d24",
+    "theme.dark.textColor": "#e6ebf0",
+}
+"""Streamlit's theme settings."""
+
+PAGE_STYLE = """
+<style>
+  .stMainBlockContainer { padding: 1.4rem 2rem 4rem; max-width: 110rem; }
+  .stSidebar [data-testid="stSidebarHeader"] { padding-bottom: 0; }
+  .medclip-brand { display: flex; align-items: baseline; gap: .3rem 1rem; flex-wrap: wrap; }
+  .medclip-brand h1 { font-size: 1.55rem; margin: 0; padding: 0; }
+  .medclip-brand span { opacity: .75; }
+  .medclip-notice {
+    position: fixed; inset: auto 0 0 0; z-index: 999990; padding: .3rem 1rem;
+    text-align: center; font-size: .8rem; pointer-events: none;
+    background: var(--st-secondary-background-color, Canvas); color: inherit;
+    border-top: 1px solid color-mix(in srgb, currentColor 18%, transparent);
+  }
+</style>
+"""
+"""The few rules that Streamlit's settings do not reach."""

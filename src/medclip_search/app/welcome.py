@@ -1,0 +1,83 @@
+"""The empty page: examples to click, and how to build a library that holds more."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from medclip_search.api import Library
+from medclip_search.app.ask import search_with_figure
+from medclip_search.app.gallery import Act, Card, gallery
+from medclip_search.app.session import Session
+from medclip_search.cases import Case
+from medclip_search.errors import MedClipError
+from medclip_search.search.query import Query
+
+_FIGURES = 6
+
+_BUILD = """\
+medclip-search build my-library --corpus roco=PATH          # ROCO
+medclip-search build my-library --corpus folder=PATH        # a folder of your own figures
+medclip-search serve my-library"""
+
+
+def welcome(library: Library, session: Session) -> None:
+    """Examples in words and in figures; for the sample library, the way to a real one."""
+    try:
+        examples, figures = library.examples(), _figures(library)
+    except MedClipError as error:
+        st.error(str(error))
+        return
+    if not len(library):
+        st.info("This library is empty. Add a corpus to it with `medclip-search build`.")
+    if examples:
+        st.markdown("##### Try some words")
+        with st.container(horizontal=True):
+            for number, words in enumerate(examples):
+                st.button(
+                    words, key=f"example-{number}", on_click=session.ask, kwargs={"words": words}
+                )
+    if figures:
+        st.markdown("##### Or search with one of these figures")
+
+        def heard(_: Act, case_id: str) -> None:
+            search_with_figure(library, session, case_id)
+
+        gallery(
+            [Card(case.id, case) for case in figures],
+            key="examples",
+            label="Example figures",
+            on_gesture=heard,
+            acts=(),
+            verb="Search with this figure",
+        )
+    if is_sample(library):
+        st.info(
+            f"This is the sample library of {len(library)} figures, to try things out. "
+            "Build one from ROCO, PMC-OA or your own folder:"
+        )
+        st.code(_BUILD, language="bash")
+
+
+def is_sample(library: Library) -> bool:
+    """Whether the library holds nothing but the sample that comes with the program."""
+    return {source["kind"] for source in library.info()["sources"]} == {"sample"}
+
+
+def _figures(library: Library) -> list[Case]:
+    """A few cases with pictures, from as many modalities as there are."""
+    for name in ("modality", "corpus"):
+        values = list(library.facets(name))[:_FIGURES]
+        if not values:
+            continue
+        share = -(-_FIGURES // len(values))
+        browsed = [library.search(Query(where=f"{name}={value}"), k=4 * share) for value in values]
+        picked = [[hit.case for hit in hits if hit.case.image][:share] for hits in browsed]
+        # One of each first, then the second of each.
+        return [c for turn in zip_all(picked) for c in turn][:_FIGURES]
+    return []
+
+
+def zip_all(lists: list[list[Case]]) -> list[list[Case]]:
+    """The first of each list, then the second of each, as far as they go."""
+    longest = max((len(one) for one in lists), default=0)
+    return [[one[i] for one in lists if i < len(one)] for i in range(longest)]

@@ -1,0 +1,112 @@
+"""`medclip-search serve`: the app and the API in one process."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.routing import Mount
+from streamlit.starlette import App
+from streamlit.web import bootstrap
+
+from medclip_search import app as pages
+from medclip_search.api import Library
+from medclip_search.app.theme import THEME
+from medclip_search.errors import MedClipError
+from medclip_search.server import guard, shared, uploads
+from medclip_search.server.rest import create_api
+from medclip_search.state import State
+
+API = "/api/v1"
+
+_GRACE_S = 3  # what a request under way gets when the server is told to end
+
+
+def serve(library_path: str | Path, host: str = "127.0.0.1", port: int = 8501) -> None:
+    """Serve a library until interrupted; returns after Ctrl-C.
+
+    ``port`` 0 takes a free one. The address is printed on stdout once the port is held. Raises
+    ``MedClipError`` (or its kin, for the library and the state) where it cannot start.
+    """
+    with Library.open(library_path) as library, State.open() as state:
+        listening = _listen(host, port)
+        with listening:
+            port = listening.getsockname()[1]
+            _configure_streamlit(host, port)
+            shared.share(shared.Shared(library, state))
+            try:
+                _announce(library_path, host, port)
+                config = uvicorn.Config(
+                    build(host),
+                    log_level="warning",
+                    access_log=False,  # an access log would keep what was asked
+                    server_header=False,
+                    timeout_graceful_shutdown=_GRACE_S,
+                )
+                uvicorn.Server(config).run(sockets=[listening])
+            except KeyboardInterrupt:
+                pass  # the way a person ends it
+            finally:
+                shared.share(None)
+
+
+def build(host: str = "127.0.0.1") -> App:
+    """The ASGI app over what ``shared`` holds: the page at ``/``, the API under ``API``."""
+    uploads.keep_in_memory()
+    return App(
+        Path(pages.__file__).with_name("page.py"),
+        routes=[Mount(API, app=create_api(lambda: shared.current().library()))],
+        middleware=guard.middleware(host),
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+    except (OSError, OverflowError) as error:
+        raise MedClipError(f"{host}:{port}: {error}; give another --host or --port") from None
+    try:
+        if sys.platform != "win32":  # there it would share the port with another program
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(128)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise MedClipError(
+            f"port {port} on {host}: {reason.lower()}; give another one by --port"
+        ) from None
+    return listening
+
+
+def _announce(library_path: str | Path, host: str, port: int) -> None:
+    name = f"[{host}]" if ":" in host else host
+    print(f"MedClip Search: http://{name}:{port}  (library {library_path}; Ctrl-C ends)")
+    if not guard.is_loopback(host):
+        print(f"Warning: {host} lets others on the network search this library, without a login.")
+    sys.stdout.flush()
+
+
+def _configure_streamlit(host: str, port: int) -> None:
+    """Streamlit's settings, in code: no file of the user's changes what the server promises."""
+    settings: dict[str, Any] = {
+        "browser.gatherUsageStats": False,
+        "client.showErrorDetails": "none",
+        "client.toolbarMode": "minimal",
+        "global.developmentMode": False,
+        "logger.level": "warning",
+        "runner.magicEnabled": False,
+        "server.address": host,
+        "server.enableAgentApi": False,
+        "server.enableStaticServing": False,
+        "server.fileWatcherType": "none",
+        "server.headless": True,
+        "server.maxUploadSize": uploads.LIMIT_MB,
+        "server.port": port,
+        "server.showEmailPrompt": False,
+    }
+    bootstrap.load_config_options(settings | THEME)

@@ -1,0 +1,285 @@
+"""The REST API: search, cases and images of one library, as JSON and pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+
+from medclip_search.api import Library
+from medclip_search.cases import Case
+from medclip_search.errors import (
+    CaseNotFoundError,
+    ImageError,
+    LibraryError,
+    MedClipError,
+    UsageError,
+)
+from medclip_search.images import read_image
+from medclip_search.search.hits import case_to_json
+from medclip_search.search.query import Query
+from medclip_search.server.uploads import LIMIT_MB, bounded, keep_in_memory
+
+DISCLAIMER = "For research and teaching. Not for diagnosis."
+
+MOST_HITS = 1000
+"""The largest ``k`` that one request may ask for."""
+
+_TEXT_FIELDS = ("words", "not_words", "where", "like", "dislike")
+_FILE_FIELDS = ("image", "not_image")
+_CACHED = {"Cache-Control": "private, max-age=60, stale-while-revalidate=86400"}
+
+
+class Search(BaseModel):
+    """What to search for. Each field but ``k`` takes one text or a list of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    words: str | list[str] = Field(default=[], examples=["chest radiograph"])
+    not_words: str | list[str] = []
+    where: str | list[str] = Field(
+        default=[], description="filters, all of which must hold", examples=[["modality=CT"]]
+    )
+    like: str | list[str] = Field(default=[], description="ids of liked cases")
+    dislike: str | list[str] = Field(default=[], description="ids of disliked cases")
+    k: int = Field(default=10, ge=1, le=MOST_HITS, description="how many hits")
+
+
+def create_api(library: Callable[[], Library]) -> FastAPI:
+    """The API over a library; ``library`` is called once a request and gives the current one.
+
+    Errors are JSON, ``{"error": "one line"}``: 400 for a query that cannot be asked or an image
+    that cannot be read, 404 for an unknown case, 413 for an upload above ``LIMIT_MB``, 422 for
+    a field of the wrong type, 503 where the library cannot be used.
+    """
+    keep_in_memory()
+    api = FastAPIOffline(
+        title="MedClip Search",
+        version=version("medclip-search"),
+        description=f"Search published medical figures by image, by words, or both. {DISCLAIMER}",
+        redoc_url=None,
+    )
+    _answer_errors_in_json(api)
+
+    @api.post(
+        "/search", openapi_extra={"requestBody": _search_body()}, response_model=dict[str, Any]
+    )
+    async def search(request: Request) -> JSONResponse:
+        """Search by words, by images, or both, with filters and feedback.
+
+        Send JSON for words alone, or a multipart form to add image files (`image`, `not_image`).
+        """
+        query, k = await _read(bounded(request))
+        hits = await run_in_threadpool(lambda: library().search(query, k))
+        root = request.scope.get("root_path", "")
+        return JSONResponse(
+            {
+                "hits": [hit.to_json() | _addresses(root, hit.case) for hit in hits],
+                "notes": list(hits.notes),
+                "generation": hits.generation,
+                "milliseconds": hits.milliseconds,
+                "disclaimer": DISCLAIMER,
+            }
+        )
+
+    @api.get("/cases/{case_id:path}")
+    def case(case_id: str, request: Request) -> dict[str, Any]:
+        """One case: caption, source, licence and what else is known of it."""
+        found = library().case(case_id)
+        root = request.scope.get("root_path", "")
+        return (
+            {"id": found.id}
+            | case_to_json(found)
+            | _addresses(root, found)
+            | {"disclaimer": DISCLAIMER}
+        )
+
+    @api.get("/images/{case_id:path}", response_class=Response)
+    def image(case_id: str, request: Request) -> Response:
+        """The full-size figure as PNG.
+
+        Where its source is gone, the thumbnail kept in the library: the header
+        `X-Medclip-Image` says `full-size` or `thumbnail`.
+        """
+        opened = library()
+        try:
+            picture = opened.image(case_id)
+        except ImageError as error:
+            kept = opened.thumbnail(case_id)
+            if kept is None:
+                raise HTTPException(404, str(error)) from None
+            return _picture(request, kept, "image/webp", {"X-Medclip-Image": "thumbnail"})
+        return _picture(request, _png(picture), "image/png", {"X-Medclip-Image": "full-size"})
+
+    @api.get("/thumbnails/{case_id:path}", response_class=Response)
+    def thumbnail(case_id: str, request: Request) -> Response:
+        """The thumbnail kept in the library, as WebP."""
+        kept = library().thumbnail(case_id)
+        if kept is None:
+            raise HTTPException(404, f"{case_id}: this case has no image")
+        return _picture(request, kept, "image/webp", {})
+
+    @api.get("/health")
+    def health() -> dict[str, Any]:
+        """Whether the library answers, and which generation of it."""
+        opened = library()
+        info = opened.info()
+        return {
+            "status": "ok",
+            "library": opened.id,
+            "generation": info["generation"],
+            "cases": len(opened),
+            "version": version("medclip-search"),
+        }
+
+    return api
+
+
+async def _read(request: Request) -> tuple[Query, int]:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        try:
+            body = Search.model_validate_json(await request.body())
+        except ValidationError as error:
+            raise HTTPException(422, _in_one_line(error)) from None
+        return _query(body), body.k
+    if kind not in ("multipart/form-data", "application/x-www-form-urlencoded"):
+        raise HTTPException(415, "send application/json or multipart/form-data")
+    async with request.form() as form:
+        _check_fields(form)
+        fields: dict[str, Any] = {n: form.getlist(n) for n in _TEXT_FIELDS if n in form}
+        if "k" in form:
+            fields["k"] = form["k"]
+        try:
+            body = Search.model_validate(fields)
+        except ValidationError as error:
+            raise HTTPException(422, _in_one_line(error)) from None
+        image, not_image = [await _pictures(form, name) for name in _FILE_FIELDS]
+    return _query(body, image, not_image), body.k
+
+
+def _query(
+    body: Search, image: Sequence[Image.Image] = (), not_image: Sequence[Image.Image] = ()
+) -> Query:
+    return Query(
+        text=body.words,
+        image=image,
+        not_text=body.not_words,
+        not_image=not_image,
+        where=body.where,
+        like=body.like,
+        dislike=body.dislike,
+    )
+
+
+def _check_fields(form: FormData) -> None:
+    known = (*_TEXT_FIELDS, *_FILE_FIELDS, "k")
+    for name, value in form.multi_items():
+        if name not in known:
+            raise HTTPException(422, f"{name}: no such field; there are {', '.join(known)}")
+        if isinstance(value, UploadFile) != (name in _FILE_FIELDS):
+            raise HTTPException(422, f"{name}: send a {'file' if name in _FILE_FIELDS else 'text'}")
+
+
+async def _pictures(form: FormData, name: str) -> list[Image.Image]:
+    """The pictures in a field, decoded in memory; one left empty in an HTML form is none."""
+    pictures = []
+    for file in form.getlist(name):
+        if isinstance(file, UploadFile) and (file.filename or file.size):
+            content = await file.read()
+            title = file.filename or name
+            pictures.append(await run_in_threadpool(read_image, content, name=title))
+    return pictures
+
+
+def _addresses(root: str, case: Case) -> dict[str, Any]:
+    """Where a client finds the pictures; never a path of the server's own disk."""
+    if case.image is None:
+        return {"image": None, "thumbnail": None}
+    name = quote(case.id)
+    return {"image": f"{root}/images/{name}", "thumbnail": f"{root}/thumbnails/{name}"}
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def _picture(request: Request, content: bytes, kind: str, extra: dict[str, str]) -> Response:
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {"ETag": tag} | _CACHED | extra
+    known = request.headers.get("if-none-match", "")
+    if {tag, "*"} & {one.strip().removeprefix("W/") for one in known.split(",")}:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=kind, headers=headers)
+
+
+def _answer_errors_in_json(api: FastAPI) -> None:
+    def answer(status: int, message: str) -> JSONResponse:
+        return JSONResponse({"error": message}, status)
+
+    @api.exception_handler(MedClipError)
+    async def ours(_: Request, error: MedClipError) -> JSONResponse:
+        return answer(_status(error), str(error))
+
+    @api.exception_handler(HTTPException)
+    async def theirs(_: Request, error: HTTPException) -> JSONResponse:
+        return answer(error.status_code, str(error.detail))
+
+    @api.exception_handler(RequestValidationError)
+    async def mistyped(_: Request, error: RequestValidationError) -> JSONResponse:
+        return answer(422, _in_one_line(error))
+
+    @api.exception_handler(Exception)
+    async def unforeseen(_: Request, error: Exception) -> JSONResponse:
+        return answer(500, "the server failed to answer; its log says why")
+
+
+def _status(error: MedClipError) -> int:
+    if isinstance(error, CaseNotFoundError):
+        return 404
+    if isinstance(error, UsageError | ImageError):
+        return 400
+    return 503 if isinstance(error, LibraryError) else 500
+
+
+def _in_one_line(error: ValidationError | RequestValidationError) -> str:
+    return "; ".join(
+        ".".join(str(part) for part in one["loc"]) + f": {one['msg']}"
+        if one["loc"]
+        else str(one["msg"])
+        for one in error.errors()
+    )
+
+
+def _search_body() -> dict[str, Any]:
+    """The OpenAPI description of the search's body, in its two forms."""
+    schema = Search.model_json_schema()
+    texts = {name: {"type": "array", "items": {"type": "string"}} for name in _TEXT_FIELDS}
+    files = {
+        name: {"type": "array", "items": {"type": "string", "format": "binary"}}
+        for name in _FILE_FIELDS
+    }
+    form = {"type": "object", "properties": texts | files | {"k": schema["properties"]["k"]}}
+    return {
+        "required": True,
+        "description": f"At most {LIMIT_MB} MB.",
+        "content": {
+            "application/json": {"schema": schema},
+            "multipart/form-data": {"schema": form},
+        },
+    }

@@ -3,30 +3,39 @@
 For research and teaching. Not for diagnosis.
 """
 
-from medclip_search.api import Library
-from medclip_search.cases import Case, ImageSource
-from medclip_search.errors import (
-    CaseNotFoundError,
-    CorpusError,
-    EncoderError,
-    FilterError,
-    ImageError,
-    LibraryBusyError,
-    LibraryDamagedError,
-    LibraryError,
-    LibraryTooNewError,
-    MedClipError,
-    NotALibraryError,
-    QueryError,
-    StateError,
-    UsageError,
-)
-from medclip_search.search.hits import Hit, Hits
-from medclip_search.search.query import Query
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from medclip_search.api import Library
+    from medclip_search.cases import Case, ImageSource
+    from medclip_search.errors import (
+        CaseNotFoundError,
+        CorpusError,
+        EncoderError,
+        FilterError,
+        ImageError,
+        LibraryBusyError,
+        LibraryDamagedError,
+        LibraryError,
+        LibraryTooNewError,
+        MedClipError,
+        NotALibraryError,
+        QueryError,
+        StateError,
+        UsageError,
+    )
+    from medclip_search.search.hits import Hit, Hits
+    from medclip_search.search.query import Query
 
 __version__ = "0.1.0"
 
+NOT_FOR_DIAGNOSIS = "For research and teaching. Not for diagnosis."
+
 __all__ = [
+    "NOT_FOR_DIAGNOSIS",
     "Case",
     "CaseNotFoundError",
     "CorpusError",
@@ -48,3 +57,19 @@ __all__ = [
     "StateError",
     "UsageError",
 ]
+
+_HOMES = {
+    "Library": "api",
+    "Case": "cases",
+    "ImageSource": "cases",
+    "Hit": "search.hits",
+    "Hits": "search.hits",
+    "Query": "search.query",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: ``--help`` needs no NumPy."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 from PIL import Image
 
 from medclip_search.cases import Case
+from medclip_search.errors import CaseNotFoundError, ImageError, UsageError
+from medclip_search.images import read_image
+from medclip_search.indexes.columns import Columns
+from medclip_search.library.catalogue import WorkCatalogue
+from medclip_search.library.describe_library import describe_library
+from medclip_search.library.generation import Generation
+from medclip_search.library.layout import CURRENT, read_current
+from medclip_search.library.remove import remove_cases as _remove
+from medclip_search.progress import SILENT, Progress
+from medclip_search.search import engine, examples, filters
 from medclip_search.search.hits import Hits
 from medclip_search.search.query import Query
 
@@ -20,73 +32,143 @@ class Library:
     everything large is memory-mapped.
     """
 
+    def __init__(self, path: Path, generation: Generation, stamp: tuple[int, int]) -> None:
+        self._path = path
+        self._generation = generation
+        self._stamp = stamp
+        self._lock = threading.Lock()
+
     @classmethod
     def open(cls, path: str | Path) -> Self:
         """Open the published generation. Raises ``NotALibraryError`` and its kin."""
-        raise NotImplementedError
+        path = Path(path)
+        stamp = _stamp(path)
+        return cls(path, Generation.open(path), stamp)
 
     def search(self, query: Query, k: int = 10) -> Hits:
         """The best ``k`` cases for a query (``k`` >= 1, else ``QueryError``)."""
-        raise NotImplementedError
+        return engine.search(self._generation, query, k)
 
     def case(self, case_id: str) -> Case:
         """The case with this id; raises ``CaseNotFoundError``."""
-        raise NotImplementedError
+        generation = self._generation
+        key = _key(generation, case_id)
+        return generation.cases([key])[key]
 
     def image(self, case_id: str) -> Image.Image:
         """The full-size picture, decoded from its source (8-bit, windowed, upright).
 
         Raises ``CaseNotFoundError``, or ``ImageError`` where the source image is gone.
         """
-        raise NotImplementedError
+        source = self.case(case_id).image
+        if source is None:
+            raise ImageError(case_id, "the case has no image")
+        return read_image(source.path, frame=source.frame, name=source.path.name)
 
     def thumbnail(self, case_id: str) -> bytes | None:
         """The WebP thumbnail kept in the library; ``None`` for a case without an image."""
-        raise NotImplementedError
+        generation = self._generation
+        return generation.thumbnail(_key(generation, case_id))
 
     def facets(self, field: str) -> Mapping[str, int]:
         """Values of a field over the library with their counts, most frequent first."""
-        raise NotImplementedError
+        return {str(value): n for value, n in self._generation.columns.counts(field).items()}
 
     def fields(self) -> list[str]:
         """Fields that filters accept: modality, region, corpus, …, and metadata columns."""
-        raise NotImplementedError
+        return self._generation.columns.fields()
 
     def examples(self) -> list[str]:
         """A few short queries in words that this library answers well, for an empty page."""
-        raise NotImplementedError
+        return examples.examples(self._generation.some_captions())
 
     def info(self) -> dict[str, Any]:
         """What the library is: id, generation, counts, sources, spaces, sizes (plain JSON)."""
-        raise NotImplementedError
+        return describe_library(self._generation)
 
     def refresh(self) -> bool:
         """Follow a newly published generation, if there is one; tells whether there was.
 
         Costs one ``stat`` when there is none. Searches under way end on the old generation.
         """
-        raise NotImplementedError
+        stamp = _stamp(self._path)
+        if stamp == self._stamp:
+            return False
+        with self._lock:
+            if stamp == self._stamp:
+                return False
+            # The old generation closes itself when the last search lets go of it.
+            self._generation = Generation.open(self._path)
+            self._stamp = stamp
+            return True
 
     def close(self) -> None:
         """Let go of the files."""
-        raise NotImplementedError
+        self._generation.close()
 
     @property
     def id(self) -> str:
         """The library's own id, the same in every copy of it."""
-        raise NotImplementedError
+        return self._generation.manifest.library
 
     @property
     def path(self) -> Path:
         """The folder."""
-        raise NotImplementedError
+        return self._path
 
     def __len__(self) -> int:
         """How many cases there are."""
-        raise NotImplementedError
+        return self._generation.manifest.cases
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def remove_cases(
+    path: str | Path,
+    *,
+    ids: Sequence[str] = (),
+    where: Sequence[str] = (),
+    purge: bool = False,
+    progress: Progress = SILENT,
+) -> int:
+    """Take cases out of a library, by id and by filter, and publish; tells how many.
+
+    Later builds leave them out. ``purge`` also drops their bytes and older generations now.
+    Raises ``UsageError`` for a call without either, ``CaseNotFoundError`` for an unknown id
+    (nothing is removed then), ``FilterError``, ``LibraryBusyError``.
+    """
+    if not ids and not where:
+        raise UsageError("say which cases to remove: --id ID or --where KEY=VALUE")
+    parsed = [filters.parse_filter(one) for one in where]
+
+    def choose(catalogue: WorkCatalogue) -> set[int]:
+        keys = catalogue.keys_of(ids)
+        if unknown := [one for one, key in zip(ids, keys, strict=True) if key is None]:
+            raise CaseNotFoundError(f"{', '.join(unknown)}: no case of the library has this id")
+        chosen = {key for key in keys if key is not None}
+        if parsed:
+            columns = Columns.open(Path(path) / read_current(Path(path)).columns)
+            chosen |= set(np.flatnonzero(filters.mask(parsed, columns)).tolist())
+        return chosen
+
+    return _remove(Path(path), choose, purge=purge, progress=progress)
+
+
+def _key(generation: Generation, case_id: str) -> int:
+    key = generation.keys_of([case_id])[0]
+    if key is None:
+        raise CaseNotFoundError(f"{case_id}: no case of the library has this id")
+    return key
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes when ``CURRENT`` is replaced; a missing one is found by opening."""
+    try:
+        found = (path / CURRENT).stat()
+    except OSError:
+        return (0, 0)
+    return (found.st_mtime_ns, found.st_ino)

@@ -1,0 +1,282 @@
+"""The command line: one thin function a command. Everything is done by the public API."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from medclip_search import __version__
+from medclip_search.errors import MedClipError
+
+if TYPE_CHECKING:
+    from medclip_search.library.build import BuildSummary
+
+_LIBRARY = click.argument("library", type=click.Path(path_type=Path))
+_COMMON: dict[str, Any] = {"context_settings": {"help_option_names": ["-h", "--help"]}}
+
+
+@click.group(**_COMMON, epilog="For research and teaching. Not for diagnosis.")
+@click.version_option(__version__, prog_name="medclip-search")
+def commands() -> None:
+    """Search published medical figures by image, by words, or by both.
+
+    Add --debug to any command to see where an error came from.
+    """
+
+
+@commands.command(**_COMMON)
+@_LIBRARY
+@click.option(
+    "--corpus",
+    "corpora",
+    multiple=True,
+    metavar="KIND[:NAME]=PATH",
+    help="Where cases come from: roco=DIR, table=FILE, folder=DIR, or sample.",
+)
+@click.option(
+    "--columns",
+    multiple=True,
+    metavar="[NAME:]image=…,caption=…,id=…",
+    help="Which columns of a table are what; dotted paths reach into nested JSON.",
+)
+@click.option(
+    "--images",
+    multiple=True,
+    metavar="[NAME=]DIR",
+    help="Where a table's images are, when not beside it.",
+)
+@click.option("--encoder", help="What turns pictures into vectors (see 'encoder list').")
+@click.option(
+    "--limit",
+    type=int,
+    metavar="N",
+    help="Only the first N cases of each corpus; remembered; 0 lifts it.",
+)
+@click.option("--prune", is_flag=True, help="Drop cases that vanished from their source.")
+@click.option("--restore", is_flag=True, help="Let cases that were removed come back.")
+@click.option("--repair", is_flag=True, help="Make again what 'verify' found damaged.")
+@click.option("--purge", is_flag=True, help="Drop dead bytes and older generations now.")
+def build(
+    library: Path,
+    corpora: tuple[str, ...],
+    columns: tuple[str, ...],
+    images: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Make a library, or bring it up to date.
+
+    Settings are remembered: with the library alone, a stopped build goes on and a finished one
+    takes in what is new and what changed.
+    """
+    from medclip_search import corpora as kinds
+    from medclip_search import terminal
+    from medclip_search.library.build import build as build_library
+
+    specs = kinds.parse_specs(corpora, columns=columns, images=images)
+    summary = build_library(
+        library, specs, report=terminal.skip_line, progress=terminal.bars, **options
+    )
+    for line in _summary_lines(library, summary):
+        terminal.say(line)
+
+
+@commands.command(**_COMMON)
+@_LIBRARY
+@click.argument("words", nargs=-1)
+@click.option("--image", multiple=True, metavar="FILE", help="A picture to find the like of.")
+@click.option("--not-words", multiple=True, metavar="W", help="Words that must not stand there.")
+@click.option("--not-image", multiple=True, metavar="FILE", help="A picture to keep away from.")
+@click.option("--like", multiple=True, metavar="ID", help="A case that is what you look for.")
+@click.option("--dislike", multiple=True, metavar="ID", help="A case that is not.")
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A filter: modality=CT, region=thorax, year=2010..2015, any column.",
+)
+@click.option("-k", type=int, default=10, show_default=True, help="How many hits.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def search(
+    library: Path,
+    words: tuple[str, ...],
+    image: tuple[str, ...],
+    not_words: tuple[str, ...],
+    not_image: tuple[str, ...],
+    like: tuple[str, ...],
+    dislike: tuple[str, ...],
+    where: tuple[str, ...],
+    k: int,
+    as_json: bool,
+) -> None:
+    """Search a library by words, by images, or by both."""
+    from medclip_search import terminal
+    from medclip_search.api import Library
+    from medclip_search.search.query import Query
+
+    query = Query(
+        text=" ".join(words),
+        image=[Path(file) for file in image],
+        not_text=not_words,
+        not_image=[Path(file) for file in not_image],
+        where=where,
+        like=like,
+        dislike=dislike,
+    )
+    with Library.open(library) as opened:
+        hits = opened.search(query, k)
+    if as_json:
+        for hit in hits:
+            click.echo(json.dumps(hit.to_json(), ensure_ascii=False))
+    else:
+        click.echo(terminal.table(hits))
+        terminal.say(terminal.closing(hits))
+    for note in hits.notes:
+        terminal.say(f"note: {note}")
+
+
+@commands.command(**_COMMON)
+@_LIBRARY
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def info(library: Path, as_json: bool) -> None:
+    """Show what a library holds and how it was made."""
+    from medclip_search import terminal
+    from medclip_search.api import Library
+
+    with Library.open(library) as opened:
+        facts = opened.info()
+    click.echo(json.dumps(facts) if as_json else "\n".join(terminal.info_lines(facts)))
+
+
+@commands.command(**_COMMON)
+@_LIBRARY
+def verify(library: Path) -> None:
+    """Compare every byte of a library with its checksum. Exit 1 where something is damaged."""
+    from medclip_search import terminal
+    from medclip_search.library.verify import verify as findings
+
+    damaged = 0
+    for finding in findings(library, terminal.bars):
+        damaged += finding.damage
+        click.echo(f"{'damaged' if finding.damage else 'note'}: {finding}")
+    if damaged:
+        sys.exit(1)
+    click.echo(f"{library}: no damage found")
+
+
+@commands.command(**_COMMON)
+@_LIBRARY
+@click.option("--id", "ids", multiple=True, metavar="ID", help="A case to take out.")
+@click.option("--where", multiple=True, metavar="KEY=VALUE", help="Cases to take out, by filter.")
+@click.option("--purge", is_flag=True, help="Also drop their bytes and older generations now.")
+def remove(library: Path, ids: tuple[str, ...], where: tuple[str, ...], purge: bool) -> None:
+    """Take cases out of a library at once; later builds leave them out."""
+    from medclip_search import terminal
+    from medclip_search.api import remove_cases
+
+    count = remove_cases(library, ids=ids, where=where, purge=purge, progress=terminal.bars)
+    terminal.say(f"{library}: {count} cases removed")
+
+
+@commands.group(**_COMMON)
+def encoder() -> None:
+    """What turns pictures and words into vectors."""
+
+
+@encoder.command("list", **_COMMON)
+def list_encoders() -> None:
+    """Show the encoders that this installation has."""
+    from medclip_search.encoders import available
+
+    for one in available():
+        click.echo(str(one))
+
+
+@commands.command(**_COMMON)
+@_LIBRARY
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Whom to answer; 0.0.0.0 answers other machines too.",
+)
+@click.option("--port", type=int, default=8501, show_default=True)
+def serve(library: Path, host: str, port: int) -> None:
+    """Serve the app, and the API under /api/v1, until Ctrl-C."""
+    from medclip_search.server.main import serve as serve_library
+
+    serve_library(library, host, port)
+
+
+@commands.command(**_COMMON)
+@click.option("--port", type=int, default=8501, show_default=True)
+@click.option("--library", type=click.Path(path_type=Path), help="Where to build it.")
+def demo(port: int, library: Path | None) -> None:
+    """Build the sample library, show two searches, and serve the app."""
+    from medclip_search.demo import run
+
+    run(library, port)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point: every error is one line and an exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    before = words[: words.index("--")] if "--" in words else words
+    if debug := "--debug" in before:
+        words.remove("--debug")
+    try:
+        status = commands.main(words, prog_name="medclip-search", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except BaseException as error:
+        if debug and isinstance(error, Exception):
+            raise
+        sys.exit(_status(error))
+
+
+def _status(error: BaseException) -> int:
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return 2
+    if isinstance(error, click.ClickException):
+        path = error.ctx.command_path if getattr(error, "ctx", None) else "medclip-search"
+        click.echo(f"{path}: {error.format_message()} (see '{path} --help')", err=True)
+        return error.exit_code
+    if isinstance(error, MedClipError):
+        click.echo(f"medclip-search: {error}", err=True)
+        return error.exit_status
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        click.echo("medclip-search: stopped; run the same command again to go on", err=True)
+        return 130
+    if isinstance(error, BrokenPipeError):
+        sys.stderr.close()  # whoever read our output has gone: nothing more to say
+        return 1
+    text = " ".join(str(error).split())
+    click.echo(
+        f"medclip-search: unexpected {type(error).__name__}: {text} (--debug shows where)", err=True
+    )
+    return 1
+
+
+def _summary_lines(library: Path, summary: BuildSummary) -> list[str]:
+    lines = [f"skipped {count}: {reason}" for reason, count in summary.skipped.most_common()]
+    if summary.repaired:
+        lines.append(f"{summary.repaired} damaged blocks were made again")
+    if summary.kept_out:
+        lines.append(f"{summary.kept_out} cases removed earlier stay out (--restore lets them in)")
+    if summary.vanished:
+        lines.append(f"{summary.vanished} cases are no longer in their source (--prune drops them)")
+    if summary.pruned:
+        lines.append(f"{summary.pruned} cases that vanished from their source were dropped")
+    state = "published" if summary.published else "nothing new; still"
+    lines.append(
+        f"{library}: {summary.added} cases added, {summary.changed} changed, "
+        f"{summary.embedded} images embedded; {state} generation {summary.generation} with "
+        f"{summary.cases} cases, {summary.images} images"
+    )
+    return lines

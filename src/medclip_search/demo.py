@@ -1,0 +1,41 @@
+"""The demonstration: a library of sample images, two searches in the terminal, then the app."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+
+from medclip_search import terminal
+from medclip_search.api import Library
+from medclip_search.corpora.base import CorpusSpec
+from medclip_search.library.build import build
+from medclip_search.search.query import Query
+from medclip_search.server.main import serve
+
+
+def run(library: Path | None, port: int) -> None:
+    """Build (or bring up to date) the sample library, search it twice, and serve it."""
+    path = library or Path(platformdirs.user_data_dir("medclip-search", False)) / "sample-library"
+    sample = CorpusSpec("sample", None, "sample")
+    build(path, [sample], report=terminal.skip_line, progress=terminal.bars)
+    with Library.open(path) as opened:
+        words = opened.examples()[0]
+        _show(f"medclip-search search {path} {words}", opened, Query(text=words))
+        first = opened.search(Query(text=words), k=1)[0]
+        assert first.case.image is not None
+        command = f"medclip-search search {path} --image {first.case.image.path}"
+        _show(command, opened, Query(image=opened.image(first.id)))
+    print(
+        "\nThe sample is small. Build a library of your own:\n"
+        "  medclip-search build my-library --corpus roco=/data/roco\n"
+        "  medclip-search build my-library --corpus folder=/data/my-figures\n"
+    )
+    serve(path, port=port)
+
+
+def _show(command: str, library: Library, query: Query) -> None:
+    print(f"\n$ {command}")
+    hits = library.search(query, k=3)
+    print(terminal.table(hits))
+    print(terminal.closing(hits))

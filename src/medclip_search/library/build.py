@@ -1,0 +1,199 @@
+"""Building a library: cases from corpora, vectors and thumbnails from images, then indexes.
+
+Each step takes up where a stopped run left it, and says what it skipped and why.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from medclip_search import encoders
+from medclip_search.cases import Case
+from medclip_search.corpora import open_corpus, spec_from_json, spec_to_json
+from medclip_search.corpora.base import Corpus, CorpusSpec, Skipped
+from medclip_search.describe import describe
+from medclip_search.encoders.base import Encoder
+from medclip_search.errors import EncoderError, UsageError
+from medclip_search.library.compact import compact
+from medclip_search.library.embed import begin_spaces, embed
+from medclip_search.library.repair import drop_damaged
+from medclip_search.library.writer import GRACE_SECONDS, Writer, writing
+from medclip_search.progress import SILENT, Advance, Progress
+
+DEFAULT_ENCODER = "compact"
+_COMMIT = 2000  # cases between two commits while reading a corpus
+
+Report = Callable[[Skipped], None]
+
+
+@dataclass(slots=True)
+class BuildSummary:
+    """What a build did. ``generation`` is the one that is published now."""
+
+    generation: int = 0
+    cases: int = 0
+    images: int = 0
+    added: int = 0
+    changed: int = 0
+    embedded: int = 0
+    pruned: int = 0
+    vanished: int = 0
+    kept_out: int = 0
+    repaired: int = 0
+    published: bool = False
+    resumed: bool = False
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+def build(
+    library: Path,
+    specs: Sequence[CorpusSpec] = (),
+    *,
+    encoder: str | None = None,
+    limit: int | None = None,
+    prune: bool = False,
+    restore: bool = False,
+    repair: bool = False,
+    purge: bool = False,
+    report: Report = lambda _: None,
+    progress: Progress = SILENT,
+) -> BuildSummary:
+    """Make a library, or bring it up to date.
+
+    Without ``specs``, the corpora it was built from are read again, with their settings.
+    ``limit`` takes the first so many cases of each corpus (remembered; 0 lifts it). ``prune``
+    drops cases that vanished from their source, ``restore`` lets cases that were removed come
+    back, ``repair`` makes damaged parts again, ``purge`` drops dead bytes and older generations
+    now. Raises ``UsageError``, ``CorpusError``, ``EncoderError`` or ``LibraryError``.
+    """
+    if limit is not None and limit < 0:
+        raise UsageError(f"--limit {limit}: give a number of cases, or 0 for all of them")
+    given = [open_corpus(spec) for spec in specs]
+    summary = BuildSummary()
+
+    def tell(skipped: Skipped) -> None:
+        summary.skipped[skipped.reason] += 1
+        report(skipped)
+
+    loaded = None if encoder is None else encoders.load(encoder)
+    with writing(library, create=bool(given), repair=repair) as writer:
+        catalogue = writer.catalogue
+        summary.resumed = writer.resumed
+        loaded = _choose_encoder(writer, loaded)
+        corpora = given + _remembered(writer, given)
+        if not corpora:
+            raise UsageError(f"{library}: give it a corpus: --corpus KIND=PATH")
+        if repair:
+            summary.repaired = drop_damaged(writer)
+        if restore:
+            catalogue.restore_removed()
+        if limit is not None:
+            catalogue.set_fact("limit", str(limit) if limit else None)
+        begin_spaces(writer, loaded)
+        seen = catalogue.begin_build()
+        for corpus in corpora:
+            _ingest(writer, corpus, seen, prune, summary, tell, progress)
+        summary.embedded = embed(writer, loaded, tell, progress)
+        with catalogue.transaction():
+            catalogue.delete_cases(catalogue.empty_cases(), remember=False)
+        compact(writer, "anything is dead" if purge else "much is dead")
+        summary.cases, summary.images = catalogue.count(), catalogue.count_images()
+        if writer.has_changes() or purge:
+            manifest = writer.publish(grace=0.0 if purge else GRACE_SECONDS, progress=progress)
+            summary.generation, summary.published = manifest.number, True
+        else:
+            writer.abandon()
+            summary.generation = writer.base.number if writer.base else 0
+    return summary
+
+
+def _choose_encoder(writer: Writer, asked: Encoder | None) -> Encoder:
+    known = writer.catalogue.fact("encoder")
+    if asked is not None and known is not None and asked.name != known:
+        raise EncoderError(
+            f"{writer.library}: was built with the encoder '{known}', not '{asked.name}'; build a "
+            "new library for the other one"
+        )
+    chosen = asked or encoders.load(known or DEFAULT_ENCODER)
+    writer.catalogue.set_fact("encoder", chosen.name)
+    return chosen
+
+
+def _remembered(writer: Writer, given: Sequence[Corpus]) -> list[Corpus]:
+    """Corpora from earlier calls: all where none is given, or a stopped build goes on."""
+    if given and not writer.resumed:
+        return []
+    names = {corpus.spec.name for corpus in given}
+    return [
+        open_corpus(spec_from_json(json.loads(source.spec)))
+        for source in writer.catalogue.sources()
+        if source.name not in names
+    ]
+
+
+def _ingest(
+    writer: Writer,
+    corpus: Corpus,
+    seen: int,
+    prune: bool,
+    summary: BuildSummary,
+    tell: Report,
+    progress: Progress,
+) -> None:
+    catalogue = writer.catalogue
+    root = str(corpus.root)
+    name = corpus.spec.name
+    source = catalogue.put_source(name, json.dumps(spec_to_json(corpus.spec)), root)
+    limit = int(catalogue.fact("limit") or 0)
+    entries = iter(corpus)
+    count, ended = 0, False
+    with progress(f"cases of {name}", limit or corpus.count(), "case") as advance:
+        while not ended and not (limit and count >= limit):
+            with catalogue.transaction():
+                for entry in entries:
+                    if isinstance(entry, Skipped):
+                        tell(entry)
+                    else:
+                        _put(writer, source, root, entry, seen, summary, tell, advance)
+                        count += 1
+                        if count % _COMMIT == 0 or count == limit:
+                            break
+                else:
+                    ended = True
+    if ended:
+        gone = catalogue.unseen(source, seen)
+        if prune:
+            with catalogue.transaction():
+                summary.pruned += catalogue.delete_cases(gone, remember=False)
+        else:
+            summary.vanished += len(gone)
+
+
+def _put(
+    writer: Writer,
+    source: int,
+    root: str,
+    case: Case,
+    seen: int,
+    summary: BuildSummary,
+    tell: Report,
+    advance: Advance,
+) -> None:
+    stat = None
+    if case.image is not None:
+        found = case.image.path.stat()
+        stat = f"{found.st_size}:{found.st_mtime_ns}"
+    outcome = writer.catalogue.put_case(source, root, describe(case), stat, seen)
+    if outcome == "added":
+        summary.added += 1
+    elif outcome == "changed":
+        summary.changed += 1
+    elif outcome == "removed":
+        summary.kept_out += 1
+    elif outcome == "taken":
+        tell(Skipped(f"{case.corpus}: {case.id}", "another corpus has this id"))
+    advance(1)

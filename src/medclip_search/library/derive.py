@@ -1,0 +1,130 @@
+"""The indexes of a generation, derived from its catalogue and embeddings.
+
+What did not change since the base generation is shared with it; what changed little is updated
+from the base's files; everything can be rebuilt from the catalogue and the rows alone.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from medclip_search.cases import Case
+from medclip_search.indexes.columns import build_columns
+from medclip_search.indexes.text import TextDocument, build_text_index, update_text_index
+from medclip_search.indexes.vectors import build_vector_index
+from medclip_search.library.catalogue import Catalogue, SpaceRecord, WorkCatalogue
+from medclip_search.library.durable import flush_tree
+from medclip_search.library.generation import map_rows
+from medclip_search.library.layout import Manifest
+from medclip_search.progress import Advance, Progress
+
+_UPDATE_BELOW = 0.5  # above this share of changed cases, a text index is built anew
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """Where a generation's indexes lie, relative to the library."""
+
+    text: str
+    columns: str
+    vectors: Mapping[str, str]
+
+    def folders(self) -> list[str]:
+        return [self.text, self.columns, *self.vectors.values()]
+
+
+def derive(
+    library: Path, number: int, catalogue: WorkCatalogue, base: Manifest | None, progress: Progress
+) -> Derived:
+    """Write the indexes of generation ``number``, flushed. ``base`` is what may be shared."""
+    changed = catalogue.changed()
+    if base is not None and not changed:
+        text, columns = base.text, base.columns
+    else:
+        text = _derive_text(library, number, catalogue, base, changed, progress)
+        columns = _new_folder(library, f"columns/{number:06d}")
+        with progress("filters", catalogue.count(), "case") as advance:
+            build_columns(_told(catalogue.all_cases(), advance), library / columns)
+        flush_tree(library / columns)
+    vectors = {
+        record.space.name: _derive_vectors(library, number, catalogue, record, base, progress)
+        for record in catalogue.spaces()
+    }
+    return Derived(text, columns, vectors)
+
+
+def _derive_text(
+    library: Path,
+    number: int,
+    catalogue: WorkCatalogue,
+    base: Manifest | None,
+    changed: list[int],
+    progress: Progress,
+) -> str:
+    folder = _new_folder(library, f"text/{number:06d}")
+    total = catalogue.count()
+    if base is None or len(changed) > _UPDATE_BELOW * total:
+        with progress("words", total, "case") as advance:
+            build_text_index(_documents(_told(catalogue.all_cases(), advance)), library / folder)
+    else:
+        with progress("words", len(changed), "case") as advance:
+            documents = _documents(_told(catalogue.all_cases(changed), advance))
+            update_text_index(library / base.text, library / folder, changed, documents)
+    flush_tree(library / folder)
+    return folder
+
+
+def _derive_vectors(
+    library: Path,
+    number: int,
+    catalogue: WorkCatalogue,
+    record: SpaceRecord,
+    base: Manifest | None,
+    progress: Progress,
+) -> str:
+    name = record.space.name
+    keys = catalogue.keys_of_rows(record)
+    previous: Path | None = None
+    if base is not None and base.embeddings.get(name) == record.path and name in base.vectors:
+        if np.array_equal(_keys_before(library, base, name), keys):
+            return base.vectors[name]
+        previous = library / base.vectors[name]
+    folder = _new_folder(library, f"vectors/{name}/{number:06d}")
+    rows = map_rows(library / record.path, record.rows, record.space.dimension)
+    with progress(f"vectors of {name}", None, "row"):
+        build_vector_index(rows, keys, library / folder, space=record.space, previous=previous)
+    flush_tree(library / folder)
+    return folder
+
+
+def _keys_before(
+    library: Path, base: Manifest, space: str
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    snapshot = Catalogue.open_snapshot(library / base.catalogue)
+    try:
+        record = next(record for record in snapshot.spaces() if record.space.name == space)
+        return snapshot.keys_of_rows(record)
+    finally:
+        snapshot.close()
+
+
+def _new_folder(library: Path, name: str) -> str:
+    shutil.rmtree(library / name, ignore_errors=True)  # left by a writer that was stopped
+    (library / name).mkdir(parents=True)
+    return name
+
+
+def _documents(cases: Iterator[tuple[int, Case]]) -> Iterator[TextDocument]:
+    for key, case in cases:
+        yield TextDocument(key, case.id, case.caption, case.keywords)
+
+
+def _told(cases: Iterator[tuple[int, Case]], advance: Advance) -> Iterator[tuple[int, Case]]:
+    for pair in cases:
+        yield pair
+        advance(1)

@@ -1,0 +1,126 @@
+"""The catalogue's tables, and the steps from one version of them to the next.
+
+The version stands in SQLite's ``user_version``. ``STEPS[n]`` leads from version n to n + 1;
+a step that has been released is never edited, a change is a new step.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from medclip_search.errors import LibraryTooNewError
+
+_FIRST = """
+CREATE TABLE facts (               -- what the library is: id, encoder, limit
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE sources (             -- a corpus as it was last given
+    source INTEGER PRIMARY KEY,
+    name   TEXT NOT NULL UNIQUE,
+    spec   TEXT NOT NULL,          -- JSON
+    root   TEXT NOT NULL           -- image paths are relative to this folder where they can be
+);
+
+CREATE TABLE cases (
+    key           INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used again
+    id            TEXT NOT NULL UNIQUE,
+    source        INTEGER NOT NULL REFERENCES sources,
+    source_id     TEXT NOT NULL,
+    caption       TEXT NOT NULL,
+    image_path    TEXT,
+    image_frame   INTEGER,
+    image_stat    TEXT,            -- size and time of the image file when it was last seen
+    embedded_stat TEXT,            -- the same when it was last decoded: equal means unchanged
+    article       TEXT,
+    licence       TEXT,
+    licence_class TEXT,
+    year          INTEGER,
+    modality      TEXT,
+    region        TEXT,
+    keywords      TEXT NOT NULL,   -- JSON
+    cuis          TEXT NOT NULL,   -- JSON
+    metadata      TEXT NOT NULL,   -- JSON
+    origins       TEXT NOT NULL,   -- JSON
+    signature     BLOB NOT NULL,   -- digest of the columns above that the source gives
+    seen          INTEGER NOT NULL,-- the last build that met this case in its source
+    UNIQUE (source, source_id)
+);
+
+CREATE TABLE removed (             -- taken out by the user: later builds leave them out
+    source    INTEGER NOT NULL REFERENCES sources,
+    source_id TEXT NOT NULL,
+    PRIMARY KEY (source, source_id)
+) WITHOUT ROWID;
+
+CREATE TABLE changed (key INTEGER PRIMARY KEY);  -- cases touched since the last generation
+
+CREATE TABLE append_files (        -- counted bytes of each append-only file
+    name  TEXT PRIMARY KEY,        -- 'thumbnails', or the name of a space
+    path  TEXT NOT NULL,           -- relative to the library
+    bytes INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE blocks (              -- checksums of what append-only files hold
+    name     TEXT NOT NULL REFERENCES append_files,
+    start    INTEGER NOT NULL,
+    length   INTEGER NOT NULL,
+    checksum BLOB NOT NULL,
+    PRIMARY KEY (name, start)
+) WITHOUT ROWID;
+
+CREATE TABLE spaces (              -- each has a row table of its own, rows_<number>
+    number       INTEGER PRIMARY KEY,
+    name         TEXT NOT NULL UNIQUE,
+    encoder      TEXT NOT NULL,
+    fingerprint  TEXT NOT NULL,    -- SHA-256 of weights and preprocessing
+    dimension    INTEGER NOT NULL,
+    embeds_words INTEGER NOT NULL,
+    centred      INTEGER NOT NULL
+);
+
+CREATE TABLE thumbnails (
+    key    INTEGER PRIMARY KEY,
+    start  INTEGER NOT NULL,
+    length INTEGER NOT NULL
+);
+"""
+
+STEPS: tuple[str, ...] = (_FIRST,)
+
+
+def row_table(number: int) -> str:
+    """The statements that make the row table of a space. A dead row has no key."""
+    return (
+        f"CREATE TABLE rows_{number} ("
+        "row INTEGER PRIMARY KEY, key INTEGER, digest BLOB NOT NULL);"
+        f"CREATE UNIQUE INDEX rows_{number}_key ON rows_{number} (key) WHERE key IS NOT NULL;"
+    )
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def refuse_newer(connection: sqlite3.Connection, name: str, steps: Sequence[str] = STEPS) -> None:
+    """Raise ``LibraryTooNewError`` for a catalogue that a later program has migrated."""
+    if (version := version_of(connection)) > len(steps):
+        raise LibraryTooNewError(
+            f"{name}: its catalogue was written by a newer MedClip Search (version {version}, this "
+            f"one reads up to {len(steps)}); update with 'pip install --upgrade medclip-search'"
+        )
+
+
+def migrate(connection: sqlite3.Connection, name: str, steps: Sequence[str] = STEPS) -> None:
+    """Bring a catalogue to the last version, one whole step after another."""
+    refuse_newer(connection, name, steps)
+    for version in range(version_of(connection), len(steps)):
+        try:
+            connection.executescript(
+                f"BEGIN; {steps[version]}; PRAGMA user_version = {version + 1}; COMMIT;"
+            )
+        except sqlite3.Error:
+            connection.execute("ROLLBACK")
+            raise

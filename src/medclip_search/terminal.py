@@ -1,0 +1,98 @@
+"""What the command line prints: bars, reports, tables. Results go to stdout, the rest to stderr."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from medclip_search import NOT_FOR_DIAGNOSIS
+from medclip_search.progress import Advance
+from medclip_search.search.hits import Hits
+
+
+def say(text: str = "") -> None:
+    """One line about what is going on."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def bars(stage: str, total: int | None, unit: str) -> Iterator[Advance]:
+    """A progress bar with rate and time left; it leaves one line when the stage ends."""
+    from tqdm import tqdm
+
+    terminal = sys.stderr.isatty()
+    with tqdm(
+        desc=f"{stage:<20}",
+        total=total,
+        unit=unit if unit == "B" else f" {unit}",
+        unit_scale=unit == "B",
+        file=sys.stderr,
+        dynamic_ncols=terminal,
+        mininterval=0.1 if terminal else 10.0,
+        disable=total == 0 or (total is None and not terminal),
+    ) as bar:
+        yield bar.update
+
+
+def skip_line(text: object) -> None:
+    """A line of the report, above the bar that is running."""
+    from tqdm import tqdm
+
+    tqdm.write(f"skipped: {text}", file=sys.stderr)
+
+
+def table(hits: Hits) -> str:
+    """Hits as a person reads them: a line of facts, the caption, and why each is here."""
+    width = min(shutil.get_terminal_size().columns, 120)
+    lines: list[str] = []
+    for hit in hits:
+        case = hit.case
+        facts = [case.modality, case.region, str(case.year) if case.year else None, case.corpus]
+        known = " · ".join(fact for fact in facts if fact)
+        lines.append(f"{hit.rank:>3}  {hit.id}  [{known}]  {hit.score:.4f}")
+        caption = case.caption or "(no caption)"
+        lines += textwrap.wrap(
+            " ".join(caption.split()),
+            width,
+            initial_indent="     ",
+            subsequent_indent="     ",
+            max_lines=3,
+            placeholder=" …",
+        )
+        if hit.why:
+            lines.append(f"     — {hit.why}")
+    if not hits:
+        lines.append("no case answers this query")
+    return "\n".join(lines)
+
+
+def closing(hits: Hits) -> str:
+    """The line below a table."""
+    return f"{len(hits)} hits in {hits.milliseconds:.0f} ms. {NOT_FOR_DIAGNOSIS}"
+
+
+def info_lines(info: dict[str, Any]) -> Iterator[str]:
+    """``info`` as a person reads it."""
+    yield f"{info['path']}: generation {info['generation']}, published {info['created']}"
+    yield f"  {info['cases']:,} cases, {info['images']:,} with an image"
+    for source in info["sources"]:
+        yield f"  corpus {source['name']} ({source['kind']}): {source['cases']:,} cases from {source['root']}"
+    for space in info["spaces"]:
+        words = "images and words" if space["embeds_words"] else "images only"
+        index = ", ".join(f"{name} {value}" for name, value in space["index"].items())
+        yield f"  space {space['name']}: {space['dimension']}-D, {words}, {space['live']:,} vectors"
+        yield f"    index: {index}"
+    sizes = ", ".join(f"{room} {_size(n)}" for room, n in info["bytes"].items())
+    yield f"  on disk: {sizes}"
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"

@@ -7,6 +7,7 @@ Nothing is stored in the index but the case keys, as a column; the catalogue hol
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -211,7 +212,7 @@ def _damaged(folder: Path, error: Exception) -> LibraryDamagedError:
     reason = " ".join(str(error).split()) or type(error).__name__
     return LibraryDamagedError(
         f"{folder}: the text index cannot be opened ({reason[:200]}); "
-        "run `medclip-search verify` on the library"
+        "run 'medclip-search build --repair' on the library"
     )
 
 
@@ -245,10 +246,11 @@ class TextIndex:
     def open(cls, folder: Path) -> Self:
         """Open for reading; works in a folder without write permission.
 
-        Raises ``LibraryDamagedError`` where the folder holds no such index.
+        Raises ``FileNotFoundError`` where the folder holds no index (a reader may have come too
+        late for a generation) and ``LibraryDamagedError`` where it cannot be read.
         """
         if not (folder / "meta.json").is_file():
-            raise _damaged(folder, FileNotFoundError("no meta.json"))
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder / "meta.json")
         # The files are mapped when the searcher is made; their names are not needed afterwards,
         # so even a killed process leaves no folder behind.
         with _links_to(folder) as private:
@@ -401,10 +403,10 @@ class TextIndex:
                 )
                 for field, weight in FIELD_WEIGHTS.items()
             )
-        queries = [query for _, query in self._any_field(found[0], 1.0)]
         if isinstance(node, Word) and node.distance:
-            return _any_of(queries + self._about(found[0], node.distance))
-        return _any_of(queries + self._guess(found[0], guesses))
+            return _any_of(self._about(found[0], node.distance))
+        known = [query for _, query in self._any_field(found[0], 1.0)]
+        return _any_of(known + self._guess(found[0], guesses))
 
     def _any_field(self, term: str, weight: float) -> list[tuple[tantivy.Occur, tantivy.Query]]:
         return [
@@ -466,8 +468,8 @@ class TextIndex:
         return self._about(term, 1)
 
     def _about(self, term: str, distance: int) -> list[tantivy.Query]:
-        """Words spelt about so, each as rare as all of them together."""
-        queries = []
+        """The word and those spelt about so, each as rare as all of them together."""
+        queries: list[tantivy.Query] = []
         for field, weight in FIELD_WEIGHTS.items():
             if distance == 1:
                 found = {t: n for t in _one_letter_off(term) if (n := self._frequency(field, t))}
@@ -573,14 +575,14 @@ def _count(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
 
 
 def _one_letter_off(term: str) -> set[str]:
-    """What one insertion, deletion, replacement or swap of neighbours makes of a term."""
+    """A term, and what one letter more, less, other, or one swap of neighbours makes of it."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     cuts = [(term[:at], term[at:]) for at in range(len(term) + 1)]
     made = {a + letter + b for a, b in cuts for letter in letters}
     made |= {a + letter + b[1:] for a, b in cuts if b for letter in letters}
     made |= {a + b[1:] for a, b in cuts if b}
     made |= {a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1}
-    return made - {term, ""}
+    return (made | {term}) - {""}
 
 
 def _any_of(queries: Iterable[tantivy.Query]) -> tantivy.Query:

@@ -33,9 +33,7 @@ def search_bar(shared: Shared, session: Session) -> None:
         session.ask(words=value.text, images=images if value.files else None)
 
     with st.container(key="searchbar"):
-        st.chat_input(
-            _PLACEHOLDER, key=BAR, accept_file="multiple", on_submit=submitted
-        )
+        st.chat_input(_PLACEHOLDER, key=BAR, accept_file="multiple", on_submit=submitted)
     for trouble in session.troubles:
         st.error(trouble, icon=":material/image_not_supported:")
     if session.images:
@@ -92,12 +90,12 @@ def _previews(session: Session) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="previews"):
         for number, image in enumerate(list(session.images)):
             with st.container(
-                horizontal=True, vertical_alignment="center", width="content", border=True
+                horizontal=True, vertical_alignment="center", width="content", gap="xsmall"
             ):
                 name = html.escape(image.name)
                 st.html(
                     f'<img src="{html.escape(image.preview)}" alt="{name}" title="{name}" '
-                    'style="height:72px;max-width:144px;background:#000;object-fit:contain;'
+                    'style="height:64px;max-width:128px;background:#000;object-fit:contain;'
                     'border-radius:4px;display:block">',
                     width="content",
                 )

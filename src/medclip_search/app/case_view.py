@@ -21,11 +21,12 @@ _STYLE = """
 <style>
   .medclip-figure { background:#000; border-radius:6px; display:grid; place-items:center;
     min-height:16rem; }
-  .medclip-figure img { max-width:100%; max-height:68vh; object-fit:contain; display:block; }
+  .medclip-figure img { width:100%; max-height:68vh; object-fit:contain; display:block; }
   .medclip-caption { font-size:1.02rem; line-height:1.5; overflow-wrap:anywhere; }
   .medclip-facts { display:grid; grid-template-columns:max-content 1fr; gap:.2rem .9rem;
-    font-size:.9rem; margin:.4rem 0; }
-  .medclip-facts dt { opacity:.75; } .medclip-facts dd { margin:0; overflow-wrap:anywhere; }
+    font-size:.9rem; margin:.4rem 0; padding:0; }
+  .medclip-facts dt { opacity:.75; } .medclip-facts dd { overflow-wrap:anywhere; }
+  .medclip-facts, .medclip-facts * { margin-inline:0 !important; padding-inline:0 !important; }
 </style>
 """
 

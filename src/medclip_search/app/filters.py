@@ -8,6 +8,7 @@ from functools import partial
 import streamlit as st
 
 from medclip_search.api import Library
+from medclip_search.server.shared import Shared
 
 _FIELDS = {
     "modality": "Modality",
@@ -17,12 +18,13 @@ _FIELDS = {
 }
 
 
-def filters(library: Library) -> tuple[str, ...]:
+def filters(shared: Shared, library: Library) -> tuple[str, ...]:
     """Draw the filters; gives those in force as texts, such as ``modality=CT``."""
     known = library.fields()
+    st.subheader("Narrow", anchor=False)
     where = []
     for name, label in _FIELDS.items():
-        counts = library.facets(name) if name in known else {}
+        counts = _counts(shared, library, name) if name in known else {}
         if len(counts) < 2:  # one value alone narrows nothing
             continue
         chosen = st.selectbox(
@@ -35,13 +37,17 @@ def filters(library: Library) -> tuple[str, ...]:
         )
         if chosen is not None:
             where.append(f"{name}={chosen}")
-    years = [int(year) for year in library.facets("year")] if "year" in known else []
-    if len(set(years)) > 1:
+    years = [int(year) for year in _counts(shared, library, "year")] if "year" in known else []
+    if len(years) > 1:
         first, last = min(years), max(years)
         low, high = st.slider("Year", first, last, (first, last), key="filter-year")
         if (low, high) != (first, last):
             where.append(f"year={low}..{high}")
     return tuple(where)
+
+
+def _counts(shared: Shared, library: Library, name: str) -> Mapping[str, int]:
+    return shared.remember(f"facets of {name}", lambda: library.facets(name))
 
 
 def _with_count(counts: Mapping[str, int], value: str) -> str:

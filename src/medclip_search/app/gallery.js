@@ -67,11 +67,8 @@ function fill(card, item, data, send) {
   rank.textContent = item.rank ?? "";
   rank.hidden = item.rank === undefined;
   text.textContent = brief;
-  badges.replaceChildren(...(item.badges ?? []).map((badge) => {
-    const element = make("span", "badge", badge);
-    element.title = badge;
-    return element;
-  }));
+  badges.textContent = (item.badges ?? []).join(" · ");
+  badges.title = badges.textContent;
   for (const name of data.acts) {
     const act = ACTS[name];
     const pressed = Boolean(item[name]);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from medclip_search.app.ask import search_bar
@@ -19,15 +21,15 @@ from medclip_search.server.shared import current
 
 def main() -> None:
     """Draw the page: filters and tray beside, the search bar, then answers or examples."""
-    st.set_page_config(
-        page_title="MedClip Search", page_icon=":material/image_search:", layout="wide"
-    )
+    # An icon of our own: Streamlit would fetch a named one from a server on the internet.
+    icon = Path(__file__).with_name("icon.svg")
+    st.set_page_config(page_title="MedClip Search", page_icon=str(icon), layout="wide")
     st.html(f'{PAGE_STYLE}<div class="medclip-notice" role="note">{DISCLAIMER}</div>')
     shared, session = current(), Session.current()
     try:
         library = shared.library()
         with st.sidebar:
-            where = filters(library)
+            where = filters(shared, library)
             tray(shared, library, session)
     except MedClipError as error:
         st.error(str(error))
@@ -35,7 +37,7 @@ def main() -> None:
     _brand(len(library))
     search_bar(shared, session)
     if not results(shared, library, session, where):
-        welcome(library, session)
+        welcome(shared, library, session)
     if session.opened is not None:
         # Opened once: a dialog that was closed is not to come back at the next run.
         opened, session.opened = session.opened, None

@@ -19,14 +19,14 @@ def results(shared: Shared, library: Library, session: Session, where: tuple[str
     key = session.key()
     try:
         feedback = shared.state.feedback(LOCAL_USER, library.id, key)
-        hits = _search(library, session, where, feedback)
+        hits = _search(shared, library, session, where, feedback)
         starred = {entry.case_id for entry in shared.state.tray(LOCAL_USER, library.id)}
     except MedClipError as error:
         st.error(str(error))
         return True
     if hits is None:
         return False
-    _headline(shared, library, hits, feedback, key)
+    _headline(shared, library, session, hits, feedback)
     if not hits:
         st.info("No figure matches. Try other words, or take a filter away.")
         return True
@@ -66,22 +66,31 @@ def results(shared: Shared, library: Library, session: Session, where: tuple[str
 
 
 def _search(
-    library: Library, session: Session, where: tuple[str, ...], feedback: Feedback
+    shared: Shared,
+    library: Library,
+    session: Session,
+    where: tuple[str, ...],
+    feedback: Feedback,
 ) -> Hits | None:
     """The hits, searched for anew only where the question or the library has changed."""
     query = session.query(where, feedback)
     if query is None:
         session.answers = None
         return None
-    asked = (session.key(), where, feedback, session.shown, library.info()["generation"])
+    asked = (session.key(), where, feedback, session.shown, shared.version)
     if session.answers is None or session.answers[0] != asked:
         session.answers = (asked, library.search(query, session.shown))
     return session.answers[1]
 
 
-def _headline(shared: Shared, library: Library, hits: Hits, feedback: Feedback, key: str) -> None:
+def _headline(
+    shared: Shared, library: Library, session: Session, hits: Hits, feedback: Feedback
+) -> None:
+    key = session.key()
     with st.container(horizontal=True, vertical_alignment="center"):
         figures = "1 figure" if len(hits) == 1 else f"{len(hits)} figures"
+        if len(hits) == session.shown:
+            figures = f"The best {figures}"
         st.markdown(f"**{figures}** · {hits.milliseconds:.0f} ms", width="content")
         if feedback:
             said = [

@@ -20,7 +20,7 @@ def tray(shared: Shared, library: Library, session: Session) -> None:
     except StateError as error:
         st.error(str(error))
         return
-    st.subheader(f"Tray ({len(entries)})" if entries else "Tray")
+    st.subheader(f"Tray ({len(entries)})" if entries else "Tray", anchor=False)
     if not entries:
         st.caption("Put figures here with the star on a card. They stay when you close the page.")
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 import streamlit as st
 
 from medclip_search.api import Library
@@ -11,6 +13,7 @@ from medclip_search.app.session import Session
 from medclip_search.cases import Case
 from medclip_search.errors import MedClipError
 from medclip_search.search.query import Query
+from medclip_search.server.shared import Shared
 
 _FIGURES = 6
 
@@ -20,10 +23,12 @@ medclip-search build my-library --corpus folder=PATH        # a folder of your o
 medclip-search serve my-library"""
 
 
-def welcome(library: Library, session: Session) -> None:
+def welcome(shared: Shared, library: Library, session: Session) -> None:
     """Examples in words and in figures; for the sample library, the way to a real one."""
     try:
-        examples, figures = library.examples(), _figures(library)
+        examples = shared.remember("examples", library.examples)
+        figures = shared.remember("figures", lambda: _figures(library))
+        sample = shared.remember("sample", lambda: is_sample(library))
     except MedClipError as error:
         st.error(str(error))
         return
@@ -50,7 +55,7 @@ def welcome(library: Library, session: Session) -> None:
             acts=(),
             verb="Search with this figure",
         )
-    if is_sample(library):
+    if sample:
         st.info(
             f"This is the sample library of {len(library)} figures, to try things out. "
             "Build one from ROCO, PMC-OA or your own folder:"
@@ -73,11 +78,6 @@ def _figures(library: Library) -> list[Case]:
         browsed = [library.search(Query(where=f"{name}={value}"), k=4 * share) for value in values]
         picked = [[hit.case for hit in hits if hit.case.image][:share] for hits in browsed]
         # One of each first, then the second of each.
-        return [c for turn in zip_all(picked) for c in turn][:_FIGURES]
+        turns = zip_longest(*picked)
+        return [case for turn in turns for case in turn if case is not None][:_FIGURES]
     return []
-
-
-def zip_all(lists: list[list[Case]]) -> list[list[Case]]:
-    """The first of each list, then the second of each, as far as they go."""
-    longest = max((len(one) for one in lists), default=0)
-    return [[one[i] for one in lists if i < len(one)] for i in range(longest)]

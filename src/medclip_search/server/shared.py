@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from medclip_search.api import Library
 from medclip_search.state import State
 
+T = TypeVar("T")
 
-@dataclass(frozen=True, slots=True)
+
 class Shared:
-    """The process's library and state. ``secret`` lives as long as the process."""
+    """The process's library and state, and what is worth computing once a generation.
 
-    opened: Library
-    state: State
-    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    ``secret`` lives as long as the process. ``version`` grows when the library does.
+    """
+
+    def __init__(self, library: Library, state: State) -> None:
+        self.state = state
+        self.secret = secrets.token_bytes(32)
+        self.version = 0
+        self._library = library
+        self._remembered: dict[str, Any] = {}
+        self._lock = threading.Lock()
 
     def library(self) -> Library:
         """The library, brought to the generation published last. One ``stat`` when unchanged."""
-        self.opened.refresh()
-        return self.opened
+        if self._library.refresh():
+            with self._lock:
+                self.version += 1
+                self._remembered = {}
+        return self._library
+
+    def remember(self, name: str, compute: Callable[[], T]) -> T:
+        """The value of ``compute()``, computed once a generation (counts, examples)."""
+        remembered = self._remembered  # a new generation's values go into a dictionary of its own
+        if name not in remembered:
+            remembered[name] = compute()
+        value: T = remembered[name]
+        return value
 
 
 _shared: Shared | None = None

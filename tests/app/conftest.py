@@ -1,0 +1,156 @@
+"""A served library, as a process of its own, and a real browser to look at it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from medclip_search.corpora.base import CorpusSpec
+from medclip_search.library.build import build
+
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+START_S = 60
+
+
+@dataclass
+class Served:
+    """`medclip-search serve` over a library, restarted at will with the same state."""
+
+    library: Path
+    state: Path
+    process: subprocess.Popen[str] | None = field(default=None)
+    address: str = ""
+
+    def start(self) -> None:
+        command = [sys.executable, "-c", _SERVE, str(self.library)]
+        environment = os.environ | {"MEDCLIP_STATE": str(self.state), "PYTHONUNBUFFERED": "1"}
+        self.process = subprocess.Popen(
+            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        found = re.search(r"http://\S+", line)
+        assert found, f"no address printed, but: {line}"
+        self.address = found[0]
+
+    def stop(self) -> tuple[int, str]:
+        """Ctrl-C; gives the exit status and what was printed after the address."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        try:
+            rest, _ = self.process.communicate(timeout=20)
+        finally:
+            self.process.kill()
+        status, self.process = self.process.returncode, None
+        return status, rest
+
+
+_SERVE = "import sys; from medclip_search.server.main import serve; serve(sys.argv[1], port=0)"
+
+
+Draw = Callable[[Path, str, str, int], Path]
+
+
+@pytest.fixture(scope="session")
+def draw() -> Draw:
+    """Draws a picture with its caption into a folder: ``draw(folder, name, caption, seed)``."""
+    return _draw
+
+
+def _draw(folder: Path, name: str, caption: str, seed: int) -> Path:
+    """Write one picture of random blots, the same for the same seed, and its caption."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (6, 6), dtype=np.uint8))
+    path = folder / f"{name}.png"
+    coarse.resize((320, 280), Image.Resampling.BICUBIC).save(path)
+    path.with_suffix(".txt").write_text(caption, "utf-8")
+    return path
+
+
+SUBJECTS = ["Axial CT of the chest", "Sagittal MRI of the head", "Ultrasound of the abdomen"]
+DETAILS = ["small nodule", "large nodule", "cyst & <b>wall</b>", "normal anatomy"]
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the library is built of: a dozen pictures with captions."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for seed in range(12):
+        subject, detail = SUBJECTS[seed % 3], DETAILS[seed // 3]
+        _draw(folder, f"figure {seed}", f"{subject} showing {detail}, number {seed}", seed)
+    return folder
+
+
+@pytest.fixture
+def served(built: Path, tmp_path: Path) -> Iterator[Served]:
+    """A server over a library of the test's own."""
+    shutil.copytree(built, tmp_path / "library")
+    serving = Served(tmp_path / "library", tmp_path / "state")
+    serving.start()
+    yield serving
+    if serving.process is not None:
+        status, printed = serving.stop()
+        assert status == 0
+        assert "Traceback" not in printed, printed
+
+
+@pytest.fixture(scope="session")
+def built(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library built of the pictures; copied by those who change it."""
+    path = tmp_path_factory.mktemp("built") / "library"
+    build(path, [CorpusSpec("folder", pictures, "folder")])
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser, served: Served) -> Iterator[Page]:
+    """The app's page, opened; any script error in it fails the test."""
+    errors: list[str] = []
+    elsewhere: list[str] = []
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    opened = context.new_page()
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+
+    def watch(address: str) -> None:
+        if not address.startswith((served.address, "data:", "blob:")):
+            elsewhere.append(address)
+
+    opened.on("request", lambda request: watch(request.url))
+    opened.goto(served.address)
+    expect(opened.get_by_test_id("stChatInput")).to_be_visible(timeout=START_S * 1000)
+    yield opened
+    context.close()
+    assert errors == []
+    assert elsewhere == [], "the page asks somebody else"

@@ -1,0 +1,243 @@
+"""The page in a real browser: ask, read, steer, keep, narrow."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from medclip_search.api import Library, remove_cases
+from medclip_search.library.build import build
+from medclip_search.search.query import Query
+from medclip_search.server.rest import DISCLAIMER
+
+if TYPE_CHECKING:
+    from tests.app.conftest import Draw, Served
+
+LONG = 20_000  # milliseconds: two cores may be shared with other work
+
+
+def ask(page: Page, words: str = "", *files: Path) -> None:
+    bar = page.get_by_test_id("stChatInput")
+    if files:
+        with page.expect_file_chooser() as chooser:
+            bar.locator("button").first.click()
+        chooser.value.set_files(files)
+        expect(bar.get_by_text(files[-1].name[:8])).to_be_visible(timeout=LONG)
+    bar.locator("textarea").fill(words)
+    bar.locator("textarea").press("Enter")
+
+
+def cards(page: Page) -> Locator:
+    return page.locator('[role=list][aria-label="Figures found"] .card')
+
+
+def captions(page: Page) -> list[str]:
+    return cards(page).locator(".text").all_text_contents()
+
+
+def headline(page: Page) -> Locator:
+    return page.get_by_text(re.compile(r"^(The best )?\d+ figures? · \d+ ms$"))
+
+
+def test_the_empty_page_explains_itself(page: Page) -> None:
+    expect(page.get_by_text(DISCLAIMER)).to_be_visible()
+    expect(page.get_by_text("Try some words")).to_be_visible()
+    figures = page.locator('[role=list][aria-label="Example figures"] .card')
+    expect(figures).to_have_count(6, timeout=LONG)
+    figures.first.locator(".figure").click()
+    own = figures.first.locator(".text").text_content()
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    expect(cards(page).first.locator(".text")).to_have_text(own or "", timeout=LONG)
+
+
+def test_an_example_in_words_is_asked_and_stays_in_the_bar(page: Page) -> None:
+    example = page.get_by_test_id("stButton").first
+    words = example.text_content() or ""
+    example.click()
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    expect(page.get_by_test_id("stChatInput").locator("textarea")).to_have_value(words)
+    assert set(words.lower().split()) <= set(re.findall(r"\w+", captions(page)[0].lower()))
+
+
+def test_words_bring_cards_with_captions_as_plain_text(page: Page) -> None:
+    ask(page, "cyst wall")
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    assert "cyst & <b>wall</b>" in captions(page)[0]
+    assert page.locator(".card b").count() == 0
+    picture = cards(page).first.locator("img")
+    expect(picture).to_have_class("loaded", timeout=LONG)
+    assert picture.evaluate("image => image.naturalWidth") > 0
+    whole = cards(page).first.locator(".whole")
+    assert whole.evaluate("e => getComputedStyle(e).opacity") == "0"
+    cards(page).first.locator(".figure").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    expect(whole).to_have_css("opacity", "1")
+
+
+def test_a_dropped_image_finds_its_own_case_first(page: Page, pictures: Path) -> None:
+    ask(page, "", pictures / "figure 7.png")
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    assert captions(page)[0].endswith("number 7")
+    expect(page.get_by_alt_text("figure 7.png")).to_be_visible()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("Try some words")).to_be_visible(timeout=LONG)
+
+
+def test_words_refine_an_image_that_stays(page: Page, pictures: Path) -> None:
+    ask(page, "", pictures / "figure 7.png")
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    ask(page, "nodule chest")
+    expect(cards(page).first.locator(".text")).to_contain_text("nodule", timeout=LONG)
+    expect(page.get_by_alt_text("figure 7.png")).to_be_visible()
+
+
+def test_an_unreadable_file_is_a_sentence_and_the_page_goes_on(page: Page, tmp_path: Path) -> None:
+    broken = tmp_path / "broken scan"
+    broken.write_bytes(b"not a picture")
+    ask(page, "nodule", broken)
+    expect(page.get_by_test_id("stAlert").filter(has_text="broken scan")).to_be_visible(
+        timeout=LONG
+    )
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    ask(page, "cyst")
+    expect(page.get_by_test_id("stAlert")).to_have_count(0, timeout=LONG)
+
+
+def test_a_dislike_changes_the_order_and_start_over_brings_it_back(page: Page) -> None:
+    ask(page, "nodule")
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    before = captions(page)
+    cards(page).first.get_by_role("button", name=re.compile("^Less like this")).click()
+    expect(page.get_by_text("re-ranked by 1 dislike")).to_be_visible(timeout=LONG)
+    expect(cards(page).first.locator(".text")).not_to_have_text(before[0], timeout=LONG)
+    page.get_by_role("button", name="Start over").click()
+    expect(cards(page).first.locator(".text")).to_have_text(before[0], timeout=LONG)
+    assert captions(page) == before
+
+
+def test_a_like_is_kept_for_its_query_alone(page: Page) -> None:
+    ask(page, "nodule")
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    cards(page).last.get_by_role("button", name=re.compile("^More like this")).click()
+    expect(page.get_by_text("re-ranked by 1 like")).to_be_visible(timeout=LONG)
+    ask(page, "cyst")
+    expect(page.get_by_text("re-ranked by")).to_have_count(0, timeout=LONG)
+    ask(page, "Nodule")
+    expect(page.get_by_text("re-ranked by 1 like")).to_be_visible(timeout=LONG)
+
+
+def test_a_star_survives_a_restart_of_the_server(page: Page, served: Served) -> None:
+    ask(page, "cyst")
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    starred = captions(page)[1]
+    cards(page).nth(1).get_by_role("button", name=re.compile("^Put into the tray")).click()
+    expect(page.get_by_text("Tray (1)")).to_be_visible(timeout=LONG)
+    status, printed = served.stop()
+    assert (status, "Traceback" in printed) == (0, False), printed
+    served.start()
+    page.goto(served.address)
+    tray = page.locator('[role=list][aria-label="Figures in the tray"] .card')
+    expect(tray.locator(".text")).to_have_text(starred, timeout=LONG)
+    tray.get_by_role("button", name=re.compile("^In the tray")).click()
+    expect(tray).to_have_count(0, timeout=LONG)
+
+
+def test_the_tray_is_exported_with_the_notice(page: Page) -> None:
+    ask(page, "cyst wall")
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    own = captions(page)[0]
+    cards(page).first.get_by_role("button", name=re.compile("^Put into the tray")).click()
+    texts = {}
+    for kind in ("CSV", "JSON"):
+        with page.expect_download(timeout=LONG) as download:
+            page.get_by_role("button", name=kind).click()
+        texts[kind] = Path(download.value.path()).read_text("utf-8-sig")
+    (row,) = csv.DictReader(io.StringIO(texts["CSV"]))
+    assert (row["caption"], row["notice"]) == (own, DISCLAIMER)
+    kept = json.loads(texts["JSON"])
+    assert kept["notice"] == DISCLAIMER
+    assert [case["caption"] for case in kept["cases"]] == [own]
+
+
+def test_a_case_opens_with_its_figure_and_its_facts(page: Page) -> None:
+    ask(page, "cyst wall")
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    cards(page).first.locator(".figure").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("cyst & <b>wall</b>").first).to_be_visible(timeout=LONG)
+    figure = dialog.locator("img")
+    expect(figure).to_be_visible()
+    page.wait_for_function(
+        "image => image.complete && image.naturalWidth === 320", arg=figure.element_handle()
+    )
+    dialog.get_by_role("button", name="Into the tray").click()
+    expect(dialog.get_by_role("button", name="In the tray")).to_be_visible(timeout=LONG)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_text("Tray (1)")).to_be_visible(timeout=LONG)
+    cards(page).first.locator(".figure").click()
+    dialog.get_by_role("button", name="Search with this figure").click()
+    expect(dialog).to_have_count(0, timeout=LONG)
+    expect(page.get_by_role("button", name="Remove")).to_be_visible(timeout=LONG)
+
+
+def test_a_filter_narrows_and_filters_alone_browse(page: Page) -> None:
+    page.get_by_role("combobox", name="Modality").click()
+    page.get_by_role("option", name=re.compile("^MR")).click()
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    expect(cards(page)).to_have_count(4, timeout=LONG)
+    assert all("MRI" in caption for caption in captions(page))
+    ask(page, "nodule")
+    expect(cards(page).first.locator(".text")).to_contain_text("nodule", timeout=LONG)
+    assert all("MRI" in caption for caption in captions(page))
+
+
+def test_a_new_generation_is_followed_while_serving(
+    page: Page, served: Served, pictures: Path, draw: Draw
+) -> None:
+    ask(page, "gallstones")
+    expect(page.get_by_text("No figure matches")).to_be_visible(timeout=LONG)
+    added = draw(pictures, "figure added", "Ultrasound of the abdomen showing gallstones", 99)
+    try:
+        build(served.library)
+        ask(page, "gallstones")
+        expect(cards(page).first.locator(".text")).to_contain_text("gallstones", timeout=LONG)
+        cards(page).first.get_by_role("button", name=re.compile("^Put into the tray")).click()
+        expect(page.get_by_text("Tray (1)")).to_be_visible(timeout=LONG)
+        with Library.open(served.library) as library:
+            (hit,) = library.search(Query(text="gallstones"), k=1)
+        remove_cases(served.library, ids=[hit.id])
+        ask(page, "nodule")
+        gone = page.locator('[role=list][aria-label="Figures in the tray"] .card')
+        expect(gone.locator(".text")).to_contain_text("no longer in this library", timeout=LONG)
+    finally:
+        added.unlink()
+        added.with_suffix(".txt").unlink()
+
+
+def test_a_library_that_is_gone_is_a_sentence(page: Page, served: Served) -> None:
+    (served.library / "CURRENT").unlink()
+    ask(page, "nodule")
+    expect(page.get_by_test_id("stAlert")).to_be_visible(timeout=LONG)
+    assert "Traceback" not in (page.content())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_figures_lie_on_black_and_nothing_jumps(page: Page, scheme: str) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.reload()
+    ask(page, "nodule")
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    figure = cards(page).first.locator(".figure")
+    expect(figure).to_have_css("background-color", "rgb(0, 0, 0)")
+    before = figure.bounding_box()
+    expect(cards(page).first.locator("img")).to_have_class("loaded", timeout=LONG)
+    assert figure.bounding_box() == before

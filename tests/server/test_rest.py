@@ -1,0 +1,281 @@
+"""The REST API over a real library: answers, errors, and what must never reach the disk."""
+
+from __future__ import annotations
+
+import io
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+from starlette.formparsers import MultiPartParser
+
+from medclip_search.api import Library
+from medclip_search.errors import LibraryDamagedError
+from medclip_search.search.query import Query
+from medclip_search.server import uploads
+from medclip_search.server.rest import DISCLAIMER, create_api
+
+Ids = dict[str, str]
+
+
+def png(library: Library, case_id: str) -> bytes:
+    buffer = io.BytesIO()
+    library.image(case_id).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def one_line(answer: str) -> bool:
+    return bool(answer) and "\n" not in answer and "Traceback" not in answer
+
+
+def test_words_as_json_give_what_the_library_gives(
+    client: TestClient, library: Library, ids: Ids
+) -> None:
+    answer = client.post("/search", json={"words": "gallbladder", "k": 3})
+    assert answer.status_code == 200
+    body = answer.json()
+    expected = library.search(Query(text="gallbladder"), k=3)
+    assert [hit["id"] for hit in body["hits"]] == [hit.id for hit in expected]
+    assert body["hits"][0]["id"] == ids["no picture"]
+    assert body["generation"] == expected.generation
+    assert body["disclaimer"] == DISCLAIMER
+    assert body["milliseconds"] >= 0
+    assert isinstance(body["notes"], list)
+
+
+def test_an_uploaded_image_finds_its_own_case(
+    client: TestClient, library: Library, ids: Ids
+) -> None:
+    case_id = ids["chest ct 2"]
+    files = {"image": ("mine.png", png(library, case_id), "image/png")}
+    answer = client.post("/search", files=files, data={"k": "2"})
+    assert answer.status_code == 200
+    hits = answer.json()["hits"]
+    assert hits[0]["id"] == case_id
+    assert len(hits) == 2
+
+
+def test_every_field_of_the_form_reaches_the_query(
+    client: TestClient, library: Library, ids: Ids
+) -> None:
+    liked, disliked = ids["chest ct 1"], ids["head mr 1"]
+    answer = client.post(
+        "/search",
+        data={
+            "words": ["showing", "chest"],
+            "not_words": ["emphysema"],
+            "where": ["corpus=folder"],
+            "like": [liked],
+            "dislike": [disliked],
+            "k": "6",
+        },
+        files=[("not_image", ("no.png", png(library, ids["chest ct 2"]), "image/png"))],
+    )
+    assert answer.status_code == 200
+    expected = library.search(
+        Query(
+            text=["showing", "chest"],
+            not_text="emphysema",
+            not_image=library.image(ids["chest ct 2"]),
+            where="corpus=folder",
+            like=liked,
+            dislike=disliked,
+        ),
+        k=6,
+    )
+    found = answer.json()["hits"]
+    assert [hit["id"] for hit in found] == [hit.id for hit in expected]
+    assert [hit["score"] for hit in found] == pytest.approx([hit.score for hit in expected])
+
+
+def test_a_hit_leads_to_its_pictures_and_hides_the_disk(client: TestClient, corpus: Path) -> None:
+    answer = client.post("/search", json={"words": "patella", "k": 1})
+    (hit,) = answer.json()["hits"]
+    assert str(corpus) not in answer.text
+    assert client.get(hit["image"]).headers["content-type"] == "image/png"
+    assert client.get(hit["thumbnail"]).headers["content-type"] == "image/webp"
+
+
+def test_a_case_by_an_id_with_slashes_spaces_and_accents(client: TestClient, ids: Ids) -> None:
+    case_id = ids["deep/er/größe é"]
+    for path in (quote(case_id), quote(case_id, safe="")):
+        answer = client.get(f"/cases/{path}")
+        assert answer.status_code == 200
+        assert answer.json()["id"] == case_id
+        assert answer.json()["caption"].startswith("Radiograph of the knee")
+        assert client.get(f"/thumbnails/{path}").status_code == 200
+
+
+def test_full_size_is_lossless_and_says_so(client: TestClient, library: Library, ids: Ids) -> None:
+    answer = client.get(f"/images/{quote(ids['chest ct 1'])}")
+    assert answer.headers["x-medclip-image"] == "full-size"
+    served = Image.open(io.BytesIO(answer.content))
+    assert served.tobytes() == library.image(ids["chest ct 1"]).tobytes()
+
+
+def test_a_source_that_is_gone_falls_back_to_the_thumbnail(client: TestClient, ids: Ids) -> None:
+    answer = client.get(f"/images/{quote(ids['head mr 2'])}")
+    assert answer.status_code == 200
+    assert answer.headers["x-medclip-image"] == "thumbnail"
+    assert answer.headers["content-type"] == "image/webp"
+
+
+@pytest.mark.parametrize("kind", ["thumbnails", "images"])
+def test_pictures_are_not_sent_twice(client: TestClient, ids: Ids, kind: str) -> None:
+    path = f"/{kind}/{quote(ids['chest ct 1'])}"
+    first = client.get(path)
+    tag = first.headers["etag"]
+    assert "max-age" in first.headers["cache-control"]
+    again = client.get(path, headers={"If-None-Match": tag})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert client.get(path, headers={"If-None-Match": f'W/{tag}, "x"'}).status_code == 304
+    assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_health(client: TestClient, library: Library) -> None:
+    body = client.get("/health").json()
+    assert body["status"] == "ok"
+    assert body["cases"] == len(library)
+    assert body["library"] == library.id
+
+
+@pytest.mark.parametrize("kind", ["cases", "images", "thumbnails"])
+def test_an_unknown_case_is_404(client: TestClient, kind: str) -> None:
+    answer = client.get(f"/{kind}/no such case")
+    assert answer.status_code == 404
+    assert "no such case" in answer.json()["error"]
+    assert one_line(answer.json()["error"])
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 400),
+        ({"words": "  "}, 400),
+        ({"words": "x", "where": "no filter at all"}, 400),
+        ({"words": "x", "k": 0}, 422),
+        ({"words": "x", "k": -3}, 422),
+        ({"words": "x", "k": 10_000_000}, 422),
+        ({"words": "x", "k": "many"}, 422),
+        ({"wrods": "x"}, 422),
+        ({"words": 7}, 422),
+        ([], 422),
+    ],
+)
+def test_a_wrong_query_is_one_line(client: TestClient, body: object, status: int) -> None:
+    answer = client.post("/search", json=body)
+    assert answer.status_code == status, answer.text
+    assert one_line(answer.json()["error"])
+
+
+def test_wrong_forms_are_one_line(client: TestClient) -> None:
+    wrong = [
+        client.post("/search", data={"wrods": "x"}),
+        client.post("/search", data={"words": "x", "k": "many"}),
+        client.post("/search", data={"image": "not a file"}),
+        client.post("/search", files={"words": ("a.txt", b"x")}),
+        client.post("/search", content=b"{", headers={"content-type": "application/json"}),
+        client.post("/search", content=b"x", headers={"content-type": "text/plain"}),
+        client.post("/search", content=b"x", headers={"content-type": "multipart/form-data"}),
+        client.get("/search"),
+        client.get("/nowhere"),
+    ]
+    assert [answer.status_code for answer in wrong] == [422, 422, 422, 422, 422, 415, 400, 405, 404]
+    assert all(one_line(answer.json()["error"]) for answer in wrong)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n broken"])
+def test_an_unreadable_upload_is_named(client: TestClient, content: bytes) -> None:
+    answer = client.post("/search", files={"image": ("scan 7.png", content, "image/png")})
+    assert answer.status_code == 400
+    assert "scan 7.png" in answer.json()["error"]
+    assert one_line(answer.json()["error"])
+
+
+def test_a_file_field_left_empty_is_no_image(client: TestClient) -> None:
+    form = (
+        b'--b\r\nContent-Disposition: form-data; name="words"\r\n\r\nnodule\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="image"; filename=""\r\n\r\n\r\n--b--\r\n'
+    )
+    kind = {"content-type": "multipart/form-data; boundary=b"}
+    answer = client.post("/search", content=form, headers=kind)
+    assert answer.status_code == 200, answer.text
+    assert "nodule" in answer.json()["hits"][0]["caption"]
+
+
+@pytest.mark.parametrize("spooling", [False, True])
+def test_an_upload_never_touches_the_disk(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spooling: bool
+) -> None:
+    """The case with spooling is Starlette's own way: it shows that the watch would see it."""
+    if spooling:
+        monkeypatch.setattr(MultiPartParser, "spool_max_size", 2**20)
+    buffer = io.BytesIO()
+    Image.effect_noise((2600, 2400), 90).save(buffer, "PNG")
+    assert buffer.tell() > 5 * 2**20
+    written: list[object] = []
+    real = tempfile.TemporaryFile
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        written.append(args)
+        return real(*args, **kwargs)
+
+    # Where SpooledTemporaryFile goes when it is full, and the folder that it would write to.
+    monkeypatch.setattr(tempfile, "TemporaryFile", watched)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "does not exist"))
+    answer = client.post("/search", files={"image": ("big.png", buffer.getvalue())})
+    assert answer.status_code == (500 if spooling else 200)
+    assert bool(written) is spooling
+
+
+def test_too_large_an_upload_is_413(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "LIMIT_MB", 1)
+    announced = client.post("/search", files={"image": ("big.png", bytes(2 * 2**20))})
+
+    def chunks() -> Iterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
+        for _ in range(20):
+            yield bytes(100_000)
+
+    kind = {"content-type": "multipart/form-data; boundary=b"}
+    chunked = client.post("/search", content=chunks(), headers=kind)
+    for answer in (announced, chunked):
+        assert answer.status_code == 413
+        assert one_line(answer.json()["error"])
+
+
+def test_a_library_that_cannot_be_read_is_503_and_a_fault_500() -> None:
+    failures: list[Exception] = [
+        LibraryDamagedError("library: a file is missing; build it again"),
+        ZeroDivisionError("a secret of the server"),
+    ]
+
+    def failing() -> Library:
+        raise failures.pop(0)
+
+    with TestClient(create_api(failing), raise_server_exceptions=False) as client:
+        damaged, fault = client.get("/health"), client.get("/health")
+    assert damaged.status_code == 503
+    assert "build it again" in damaged.json()["error"]
+    assert fault.status_code == 500
+    assert "secret" not in fault.text
+
+
+def test_the_documentation_needs_no_network(client: TestClient) -> None:
+    page = client.get("/docs")
+    assert page.status_code == 200
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(addresses) >= 2
+    for address in addresses:
+        assert address.startswith("/"), f"{address} is fetched from elsewhere"
+        assert client.get(address).status_code == 200
+    schema = client.get("/openapi.json").json()
+    assert {"/search", "/cases/{case_id}", "/images/{case_id}", "/health"} <= set(schema["paths"])
+    body = schema["paths"]["/search"]["post"]["requestBody"]["content"]
+    assert {"application/json", "multipart/form-data"} == set(body)

@@ -80,7 +80,8 @@ def info_lines(info: dict[str, Any]) -> Iterator[str]:
     yield f"{info['path']}: generation {info['generation']}, published {info['created']}"
     yield f"  {info['cases']:,} cases, {info['images']:,} with an image"
     for source in info["sources"]:
-        yield f"  corpus {source['name']} ({source['kind']}): {source['cases']:,} cases from {source['root']}"
+        name = f"{source['name']} ({source['kind']})"
+        yield f"  corpus {name}: {source['cases']:,} cases from {source['root']}"
     for space in info["spaces"]:
         words = "images and words" if space["embeds_words"] else "images only"
         index = ", ".join(f"{name} {value}" for name, value in space["index"].items())

@@ -1,0 +1,48 @@
+# make demo: set up, build the sample library, open the app.   make test: set up, pass the tests.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PORT   ?= 8501
+
+.PHONY: demo test lint soak bench screenshots clean
+
+demo: $(VENV)/.core
+	$(BIN)/medclip-search demo --port $(PORT)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# Proofs too long for every day: kill -9 at 20 random moments of each command.
+soak: $(VENV)/.test
+	MEDCLIP_KILLS=20 $(BIN)/python -m pytest tests/library/test_kill.py --timeout 3600 $(PYTEST)
+
+# Each prints a table beside a rival or a bound; they want ../shared/data (or MEDCLIP_TEST_DATA).
+bench: $(VENV)/.test
+	$(BIN)/python -m benchmarks.vector_index
+	$(BIN)/python -m benchmarks.medpix
+	$(BIN)/python -m benchmarks.roco_captions
+
+# The README's picture, taken from the running app in headless Chromium.
+screenshots: $(VENV)/.test
+	$(BIN)/python tools/screenshots.py
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is older than 3.11: say which one to use, as in 'make demo PYTHON=python3.11'"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev]'
+	@touch $@ $(VENV)/.core

@@ -1,0 +1,5 @@
+"""``python -m medclip_search``."""
+
+from medclip_search.cli import main
+
+main()

@@ -1,0 +1,242 @@
+"""What a build keeps, changes, drops and reports."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medclip_search import Library, Query
+from medclip_search.api import remove_cases
+from medclip_search.corpora.base import CorpusSpec, Skipped
+from medclip_search.errors import (
+    CaseNotFoundError,
+    CorpusError,
+    EncoderError,
+    LibraryBusyError,
+    NotALibraryError,
+    UsageError,
+)
+from medclip_search.library.build import build
+from medclip_search.library.catalogue import Catalogue
+from medclip_search.library.layout import read_current
+from medclip_search.library.verify import verify
+from medclip_search.library.writer import writing
+from tests.figures import caption, draw, write_folder
+
+
+def spec(folder: Path, name: str = "figures") -> CorpusSpec:
+    return CorpusSpec("folder", folder, name)
+
+
+def first(library: Path, query: Query) -> str:
+    with Library.open(library) as opened:
+        return opened.search(query, k=1)[0].id
+
+
+def test_own_caption_and_own_picture_come_first(library: Path) -> None:
+    with Library.open(library) as opened:
+        assert len(opened) == 24
+        for seed in range(0, 24, 5):
+            name = f"fig-{seed:03d}"
+            assert opened.search(Query(text=caption(seed)), k=3)[0].id == name
+            hit = opened.search(Query(image=draw(seed)), k=3)[0]
+            assert hit.id == name
+            assert hit.lists[0].score == pytest.approx(1.0, abs=2e-3)
+
+
+def test_second_build_with_the_library_alone_changes_nothing(library: Path) -> None:
+    before = (library / "CURRENT").read_bytes()
+    summary = build(library)
+    assert not summary.published
+    assert (summary.added, summary.changed, summary.embedded) == (0, 0, 0)
+    assert (library / "CURRENT").read_bytes() == before
+
+
+def test_new_and_changed_figures_are_taken_in(library: Path, figures: Path) -> None:
+    build(library, [spec(figures)])
+    write_folder(figures, range(24, 27))
+    draw(900).save(figures / "fig-003.png")
+    (figures / "fig-004.txt").write_text("Mammogram with a spiculated mass", encoding="utf-8")
+    summary = build(library)
+    assert (summary.added, summary.embedded) == (3, 4)
+    assert first(library, Query(image=draw(900))) == "fig-003"
+    assert first(library, Query(image=draw(25))) == "fig-025"
+    assert first(library, Query(text="spiculated mass")) == "fig-004"
+    with Library.open(library) as opened:
+        assert not [h for h in opened.search(Query(text=caption(4)), 24) if h.id == "fig-004"][1:]
+        hit = opened.search(Query(image=draw(3)), k=1)[0]
+        assert hit.lists[0].score < 0.999  # its old picture is searched no more
+    assert not list(verify(library))
+
+
+def test_touched_file_with_the_same_content_is_not_embedded_again(
+    library: Path, figures: Path
+) -> None:
+    build(library, [spec(figures)])
+    os.utime(figures / "fig-005.png", (1, 1))
+    assert build(library).embedded == 0
+    assert build(library).published is False
+
+
+def test_vanished_cases_stay_until_pruned(library: Path, figures: Path) -> None:
+    build(library, [spec(figures)])
+    for name in ("fig-001", "fig-002"):
+        (figures / f"{name}.png").unlink()
+        (figures / f"{name}.txt").unlink()
+    assert build(library).vanished == 2
+    assert first(library, Query(image=draw(1))) == "fig-001"  # it needs the raw image no more
+    summary = build(library, prune=True)
+    assert (summary.pruned, summary.cases) == (2, 22)
+    assert first(library, Query(image=draw(1))) != "fig-001"
+    with Library.open(library) as opened, pytest.raises(CaseNotFoundError):
+        opened.case("fig-001")
+
+
+def test_everything_but_the_full_view_works_without_the_raw_images(
+    library: Path, figures: Path
+) -> None:
+    build(library, [spec(figures)])
+    shutil.rmtree(figures)
+    with Library.open(library) as opened:
+        assert opened.search(Query(image=draw(7)), k=1)[0].id == "fig-007"
+        thumbnail = opened.thumbnail("fig-007")
+        assert thumbnail is not None
+        assert thumbnail[8:12] == b"WEBP"
+
+
+def test_bad_images_cost_only_themselves(tmp_path: Path) -> None:
+    figures = write_folder(tmp_path / "figures", range(4))
+    (figures / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing")
+    (figures / "broken.txt").write_text("Ultrasound of the gallbladder", encoding="utf-8")
+    (figures / "empty.jpg").write_bytes(b"")
+    report: list[Skipped] = []
+    summary = build(tmp_path / "library", [spec(figures)], report=report.append)
+    assert (summary.cases, summary.images) == (5, 4)  # one has its caption, one has nothing
+    assert {Path(one.what.split(":")[0]).name for one in report} == {"broken.png", "empty.jpg"}
+    assert all(one.reason for one in report)
+    assert first(tmp_path / "library", Query(text="gallbladder")) == "broken"
+    assert build(tmp_path / "library").published is False  # they are tried again, to no effect
+
+
+def test_ids_are_prefixed_only_where_two_corpora_collide(tmp_path: Path) -> None:
+    one = write_folder(tmp_path / "one", range(3))
+    two = write_folder(tmp_path / "two", range(2, 5))
+    build(tmp_path / "library", [spec(one, "one"), spec(two, "two")])
+    with Library.open(tmp_path / "library") as opened:
+        for name in ("fig-000", "fig-001", "fig-002", "two:fig-002", "fig-003", "fig-004"):
+            assert opened.case(name).caption == caption(int(name[-3:]))
+        assert len(opened) == 6
+
+
+def test_limit_is_remembered_and_lifted(tmp_path: Path) -> None:
+    figures = write_folder(tmp_path / "figures", range(6))
+    library = tmp_path / "library"
+    assert build(library, [spec(figures)], limit=4).cases == 4
+    assert build(library).cases == 4
+    assert build(library, limit=0).cases == 6
+    with pytest.raises(UsageError, match="--limit -1"):
+        build(library, limit=-1)
+
+
+def test_removed_cases_are_gone_at_once_and_stay_out(library: Path) -> None:
+    with Library.open(library) as reader:
+        assert remove_cases(library, ids=["fig-006"]) == 1
+        assert reader.case("fig-006").id == "fig-006"  # an opened generation never changes
+        assert reader.refresh()
+        with pytest.raises(CaseNotFoundError):
+            reader.case("fig-006")
+        ids = [hit.id for hit in reader.search(Query(text=caption(6), image=draw(6)), 24)]
+        assert "fig-006" not in ids
+        assert len(ids) == 23
+    assert build(library).kept_out == 1
+    with Library.open(library) as reader:
+        assert len(reader) == 23
+    assert build(library, restore=True).cases == 24
+    assert first(library, Query(image=draw(6))) == "fig-006"
+    assert not list(verify(library))
+
+
+def test_removal_by_filter(library: Path) -> None:
+    with Library.open(library) as opened:
+        ultrasounds = opened.facets("modality")["US"]
+    assert remove_cases(library, where=["modality=US"]) == ultrasounds > 0
+    with Library.open(library) as opened:
+        assert "US" not in opened.facets("modality")
+        assert len(opened) == 24 - ultrasounds
+
+
+def test_removal_of_an_unknown_id_removes_nothing(library: Path) -> None:
+    before = (library / "CURRENT").read_bytes()
+    with pytest.raises(CaseNotFoundError, match="no-such"):
+        remove_cases(library, ids=["fig-001", "no-such"])
+    with pytest.raises(UsageError):
+        remove_cases(library)
+    assert (library / "CURRENT").read_bytes() == before
+
+
+def test_purge_leaves_no_byte_of_a_removed_picture(library: Path) -> None:
+    with Library.open(library) as opened:
+        thumbnail = opened.thumbnail("fig-009")
+    assert thumbnail is not None
+    remove_cases(library, ids=["fig-009"], purge=True)
+    assert not any(
+        thumbnail in path.read_bytes() or b"patient number 9\0" in path.read_bytes()
+        for path in library.rglob("*")
+        if path.is_file()
+    )
+    assert len(list((library / "generations").iterdir())) == 1
+    assert first(library, Query(image=draw(10))) == "fig-010"
+    assert not list(verify(library))
+
+
+def test_rows_hold_the_encoders_raw_output(library: Path) -> None:
+    from medclip_search import encoders
+
+    manifest = read_current(library)
+    catalogue = Catalogue.open_snapshot(library / manifest.catalogue)
+    [space] = catalogue.spaces()
+    rows = np.fromfile(library / space.path, dtype=np.float16).reshape(-1, space.space.dimension)
+    keys = catalogue.keys_of_rows(space)
+    case = catalogue.cases([int(keys[5])])[int(keys[5])]
+    catalogue.close()
+    encoder = encoders.load("compact")
+    seed = int(case.id[-3:])
+    vector = encoder.encode_images(encoder.preprocess(draw(seed))[None])["compact"][0]
+    np.testing.assert_allclose(rows[5].astype(np.float32), vector, atol=2e-3)
+
+
+def test_one_writer_at_a_time(library: Path) -> None:
+    with writing(library), pytest.raises(LibraryBusyError, match="another build"):
+        build(library)
+
+
+def test_another_model_is_refused(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from medclip_search.encoders.compact import CompactEncoder
+
+    monkeypatch.setattr(CompactEncoder, "fingerprint", "0" * 64)
+    with pytest.raises(EncoderError, match="another version of the encoder"):
+        build(library)
+    with Library.open(library) as opened:
+        assert opened.search(Query(text=caption(3)), k=1)[0].id == "fig-003"
+        with pytest.raises(EncoderError, match="another version of the encoder"):
+            opened.search(Query(image=draw(3)))
+
+
+def test_wrong_folders_are_named_and_left_alone(tmp_path: Path) -> None:
+    with pytest.raises(NotALibraryError, match="no such library"):
+        Library.open(tmp_path / "nowhere")
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(NotALibraryError, match="is not a library"):
+        Library.open(tmp_path)
+    figures = write_folder(tmp_path / "figures", range(1))
+    with pytest.raises(NotALibraryError, match=r"is not empty"):
+        build(tmp_path, [spec(figures)])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["figures", "notes.txt"]
+    (tmp_path / "void").mkdir()
+    with pytest.raises(CorpusError):
+        build(tmp_path / "new", [spec(tmp_path / "void")])
+    assert not (tmp_path / "new").exists()

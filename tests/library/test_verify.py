@@ -1,0 +1,120 @@
+"""Damage of every kind is found, named, and mended."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from medclip_search import Library, Query
+from medclip_search.api import remove_cases
+from medclip_search.corpora.base import CorpusSpec
+from medclip_search.errors import LibraryDamagedError, LibraryTooNewError
+from medclip_search.library.build import build
+from medclip_search.library.layout import read_current
+from medclip_search.library.verify import verify
+from tests.figures import draw
+
+
+def files_of(library: Path) -> list[Path]:
+    return sorted(p for p in library.rglob("*") if p.is_file() and p.stat().st_size)
+
+
+def answers(library: Path) -> list[list[tuple[str, float]]]:
+    with Library.open(library) as opened:
+        return [
+            [(hit.id, round(hit.score, 6)) for hit in opened.search(query, 24)]
+            for query in (Query(image=draw(5)), Query(text="CT of the chest"))
+        ]
+
+
+def flip(path: Path, position: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[position] ^= 0x10
+    path.write_bytes(data)
+
+
+def test_an_untouched_library_has_no_finding(library: Path) -> None:
+    assert list(verify(library)) == []
+
+
+def test_a_flipped_byte_in_any_file_is_found(library: Path) -> None:
+    remove_cases(library, ids=["fig-020"])  # so that there are two generations
+    chosen = random.Random(2026)
+    files = files_of(library)
+    assert len({path.relative_to(library).parts[0] for path in files}) >= 7
+    for path in files:
+        size = path.stat().st_size
+        for position in {0, size - 1, chosen.randrange(size)}:
+            flip(path, position)
+            found = [finding for finding in verify(library) if finding.damage]
+            assert found, f"{path.name}: byte {position} of {size}"
+            assert all("build LIBRARY --repair" in finding.remedy for finding in found)
+            flip(path, position)
+    assert not any(finding.damage for finding in verify(library))
+
+
+def test_missing_and_shortened_files_are_found(library: Path) -> None:
+    for path in files_of(library):
+        data = path.read_bytes()
+        path.unlink()
+        if path.name == "CURRENT":
+            path.write_bytes(data)
+            continue  # without it the folder is no library at all
+        assert any(finding.damage for finding in verify(library)), path.name
+        path.write_bytes(data[:-1])
+        assert any(finding.damage for finding in verify(library)), path.name
+        path.write_bytes(data)
+    assert list(verify(library)) == []
+
+
+def test_repair_mends_every_file(library: Path, built_once: tuple[Path, Path]) -> None:
+    expected = answers(library)
+    for path in files_of(library):
+        name = path.relative_to(library).parts[0]
+        if not path.exists() or name in {"catalogue", "generations"}:
+            continue  # with one generation, a lost catalogue has nothing to be mended from
+        flip(path, path.stat().st_size // 2)
+        summary = build(library, repair=True)
+        assert summary.published
+        assert not any(finding.damage for finding in verify(library)), path.name
+        assert answers(library) == expected, path.name
+
+
+def test_repair_falls_back_to_an_older_generation(library: Path) -> None:
+    expected = answers(library)
+    remove_cases(library, ids=["fig-020"])
+    flip(library / read_current(library).catalogue, 5000)
+    build(library, repair=True)
+    assert answers(library) == expected  # the removal was lost with its generation, and only that
+    assert not any(finding.damage for finding in verify(library))
+
+
+def test_repair_says_when_nothing_is_intact(library: Path) -> None:
+    flip(library / read_current(library).catalogue, 5000)
+    with pytest.raises(LibraryDamagedError, match="build it again"):
+        build(library, repair=True)
+
+
+def test_a_shortened_file_is_refused_when_opening(library: Path) -> None:
+    path = library / next(iter(read_current(library).embeddings.values()))
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(LibraryDamagedError, match="--repair"):
+        Library.open(library)
+
+
+def test_a_newer_library_is_refused_in_words(library: Path, figures: Path) -> None:
+    path = library / "CURRENT"
+    plain = json.loads(path.read_bytes())
+    plain["format"] = 99
+    path.write_text(json.dumps(plain), encoding="utf-8")
+    for attempt in (
+        lambda: Library.open(library),
+        lambda: build(library, [CorpusSpec("folder", figures, "figures")]),
+        lambda: list(verify(library)),
+        lambda: build(library, repair=True),
+    ):
+        with pytest.raises(LibraryTooNewError, match="format 99"):
+            attempt()

@@ -7,6 +7,7 @@ header never enter the program.
 from __future__ import annotations
 
 import zlib
+from contextlib import suppress
 from typing import BinaryIO, cast
 
 from PIL import Image
@@ -20,10 +21,13 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    RLELossless,
 )
 
 from medclip_search.errors import ImageError
-from medclip_search.images.codestreams import coded_size
+from medclip_search.images.codestreams import inspect_frame
+from medclip_search.images.gdcm_process import decode_apart
+from medclip_search.images.gdcm_worker import decode_frame
 from medclip_search.images.limits import FORMATS, check_frame, check_size
 from medclip_search.images.presentation import present
 from medclip_search.images.windowing import Pixels
@@ -44,31 +48,33 @@ _PIXEL_TAGS = tuple(
 _ENCAPSULATED_HEADER = 12  # tag, VR, reserved, undefined length
 _UNDEFINED_LENGTH = b"\xff\xff\xff\xff"
 _FUNCTIONAL_GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence")
-_NEEDED = [
+_IMAGE_PIXEL = [
     "BitsAllocated",
     "BitsStored",
-    "BluePaletteColorLookupTableData",
-    "BluePaletteColorLookupTableDescriptor",
     "Columns",
+    "HighBit",
+    "PhotometricInterpretation",
+    "PixelRepresentation",
+    "PlanarConfiguration",
+    "Rows",
+    "SamplesPerPixel",
+]
+_NEEDED = [
+    *_IMAGE_PIXEL,
+    *(
+        f"{prefix}{colour}PaletteColorLookupTable{suffix}"
+        for colour in ("Red", "Green", "Blue")
+        for prefix, suffix in (("", "Descriptor"), ("", "Data"), ("Segmented", "Data"))
+    ),
     "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths",
-    "GreenPaletteColorLookupTableData",
-    "GreenPaletteColorLookupTableDescriptor",
     "ModalityLUTSequence",
     "NumberOfFrames",
     "PerFrameFunctionalGroupsSequence",
-    "PhotometricInterpretation",
     "PixelPaddingRangeLimit",
     "PixelPaddingValue",
-    "PixelRepresentation",
-    "RedPaletteColorLookupTableData",
-    "RedPaletteColorLookupTableDescriptor",
     "RescaleIntercept",
     "RescaleSlope",
-    "Rows",
-    "SegmentedBluePaletteColorLookupTableData",
-    "SegmentedGreenPaletteColorLookupTableData",
-    "SegmentedRedPaletteColorLookupTableData",
     "SharedFunctionalGroupsSequence",
     "VOILUTFunction",
     "VOILUTSequence",
@@ -89,7 +95,7 @@ def read_dicom(stream: BinaryIO, frame: int | None, name: str, max_pixels: int) 
     index = check_frame(frame, _frames(header), name)
     check_size(int(header.Columns), int(header.Rows), max_pixels, name)
     header.file_meta.TransferSyntaxUID = _transfer_syntax(header)
-    pixels = _decode(stream, header, index, name, max_pixels)
+    pixels = _decode(stream, header, index, name)
     _adopt_functional_groups(header, index)
     return Image.fromarray(present(pixels, header))
 
@@ -156,7 +162,7 @@ def _transfer_syntax(header: Dataset) -> UID:
     return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
 
 
-def _decode(stream: BinaryIO, header: Dataset, index: int, name: str, max_pixels: int) -> Pixels:
+def _decode(stream: BinaryIO, header: Dataset, index: int, name: str) -> Pixels:
     """The stored values of one frame, (H, W) or (H, W, 3), colours as RGB."""
     syntax = header.file_meta.TransferSyntaxUID
     if not _is_decodable(syntax):
@@ -164,14 +170,40 @@ def _decode(stream: BinaryIO, header: Dataset, index: int, name: str, max_pixels
     source: BinaryIO | Dataset = stream
     if syntax == DeflatedExplicitVRLittleEndian or _lacks_vr(stream, syntax, name):
         source = _read_whole(stream, name)
-    if syntax.is_encapsulated:
-        _check_coded_size(source, _frames(header), index, name, max_pixels)
-    try:
-        if isinstance(source, Dataset):
-            return pixel_array(source, index=index)
-        return pixel_array(source, index=index, transfer_syntax_uid=syntax)
-    except RuntimeError:  # every decoder for this syntax gave up
-        raise _undecodable(name) from None
+    if syntax.is_encapsulated and syntax != RLELossless:
+        return _decode_codestream(source, header, index, name)
+    if isinstance(source, Dataset):
+        return pixel_array(source, index=index)
+    return pixel_array(source, index=index, transfer_syntax_uid=syntax)
+
+
+def _decode_codestream(
+    source: BinaryIO | Dataset, header: Dataset, index: int, name: str
+) -> Pixels:
+    """By Pillow, or what Pillow cannot by GDCM; not where the header contradicts the frame."""
+    content = source.PixelData if isinstance(source, Dataset) else source
+    tables = tuple(header.get(key) for key in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"))
+    frame = get_frame(
+        content,
+        index,
+        extended_offsets=tables if all(tables) else None,
+        number_of_frames=_frames(header),
+    )
+    coded = inspect_frame(frame)
+    if coded is None:
+        raise _undecodable(name)
+    declared = (header.Columns, header.Rows, header.SamplesPerPixel)
+    if declared != (coded.width, coded.height, coded.samples) or coded.bits > header.BitsAllocated:
+        raise ImageError(name, "has a header that contradicts its pixels", "export it again")
+    syntax = header.file_meta.TransferSyntaxUID
+    elements = {key: header[key].value for key in _IMAGE_PIXEL if key in header}
+    if "pillow" in get_decoder(syntax).available_plugins:
+        with suppress(RuntimeError):
+            return decode_frame(frame, syntax, elements, "pillow")
+    pixels = decode_apart(frame, str(syntax), elements)
+    if pixels is None:
+        raise _undecodable(name)
+    return pixels
 
 
 def _is_decodable(syntax: UID) -> bool:
@@ -198,14 +230,6 @@ def _read_whole(stream: BinaryIO, name: str) -> Dataset:
     if "PixelData" not in dataset:
         raise _without_picture(name)
     return dataset
-
-
-def _check_coded_size(
-    source: BinaryIO | Dataset, frames: int, index: int, name: str, max_pixels: int
-) -> None:
-    content = source.PixelData if isinstance(source, Dataset) else source
-    if size := coded_size(get_frame(content, index, number_of_frames=frames)):
-        check_size(*size, max_pixels, name)
 
 
 def _without_picture(name: str) -> ImageError:

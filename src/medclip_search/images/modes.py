@@ -14,26 +14,19 @@ _TIFF_PHOTOMETRIC = 262
 _WHITE_IS_ZERO = 0
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF orientation says; an unreadable orientation is none."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:
-        return image
-
-
 def to_grey_or_rgb(image: Image.Image) -> Image.Image:
-    """The picture in mode ``L`` or ``RGB``.
+    """The picture upright, in mode ``L`` or ``RGB``; ``image`` itself is left as it is.
 
-    More than 8 bits a pixel are windowed robustly; what is transparent lies on white or black
-    (see ``lay_on_background``).
+    It is turned as its EXIF orientation says. More than 8 bits a pixel are windowed robustly;
+    what is transparent lies on white or black (see ``lay_on_background``).
     """
+    inverted = _white_is_zero(image)
+    image = _upright(image)
     if image.mode in _DEEP:
         grey = window_robustly(np.asarray(image))
-        return Image.fromarray(255 - grey if _white_is_zero(image) else grey)
+        return Image.fromarray(255 - grey if inverted else grey)
     if image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or image.has_transparency_data:
-        grey_scale = image.mode in {"L", "LA", "La"}
-        return lay_on_background(image.convert("RGBA"), grey_scale)
+        return lay_on_background(image.convert("RGBA"), grey=image.mode in {"L", "LA", "La"})
     if image.mode in {"L", "RGB"}:
         return image
     return image.convert("L" if image.mode == "1" else "RGB")
@@ -85,6 +78,13 @@ def _to_bytes(array: Pixels) -> Grey:
     if array.ndim == 2:
         return window_robustly(array)
     return stretch(array, *robust_window(array))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)  # a copy
+    except Exception:  # an orientation that cannot be read is none
+        return image.copy()
 
 
 def _white_is_zero(image: Image.Image) -> bool:

@@ -17,7 +17,7 @@ from PIL import (  # the plugins register themselves: no registry is changed whi
 
 from medclip_search.errors import ImageError
 from medclip_search.images.limits import FORMATS, check_frame, check_size
-from medclip_search.images.modes import to_grey_or_rgb, upright
+from medclip_search.images.modes import to_grey_or_rgb
 
 _PLUGINS = (
     PngImagePlugin.PngImageFile,
@@ -54,7 +54,7 @@ def read_raster(stream: BinaryIO, frame: int | None, name: str, max_pixels: int)
             image.seek(index)
             check_size(*image.size, max_pixels, name)
         image.load()
-        return to_grey_or_rgb(upright(image)).copy()
+        return to_grey_or_rgb(image)
 
 
 def count_raster_frames(stream: BinaryIO, name: str, max_pixels: int) -> int:

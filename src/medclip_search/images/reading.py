@@ -21,7 +21,7 @@ from medclip_search.images.limits import (
     check_size,
     image_errors,
 )
-from medclip_search.images.modes import from_array, to_grey_or_rgb, upright
+from medclip_search.images.modes import from_array, to_grey_or_rgb
 from medclip_search.images.raster import count_raster_frames, looks_like_raster, read_raster
 
 Source = bytes | str | Path | Image.Image | NDArray[Any]
@@ -79,7 +79,7 @@ def _read_pillow(image: Image.Image, frame: int | None, name: str, max_pixels: i
     if frame is not None:
         check_frame(frame, int(getattr(image, "n_frames", 1)), name)
         image.seek(frame)
-    return to_grey_or_rgb(upright(image)).copy()
+    return to_grey_or_rgb(image)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -89,6 +90,28 @@ def test_a_dropped_image_finds_its_own_case_first(page: Page, pictures: Path) ->
     expect(page.get_by_alt_text("figure 7.png")).to_be_visible()
     page.get_by_role("button", name="Remove").click()
     expect(page.get_by_text("Try some words")).to_be_visible(timeout=LONG)
+
+
+def test_files_are_dropped_anywhere_on_the_page(page: Page, pictures: Path) -> None:
+    content = base64.b64encode((pictures / "figure 5.png").read_bytes()).decode()
+    page.evaluate(
+        """async (content) => {
+            const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([bytes], "IM0005"));  // no suffix, no type
+            const send = (kind) => document.elementFromPoint(900, 650).dispatchEvent(
+                new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+            send("dragover");
+            await new Promise((done) => setTimeout(done, 500));
+            send("drop");
+        }""",
+        content,
+    )
+    bar = page.get_by_test_id("stChatInput")
+    expect(bar.get_by_text("IM0005")).to_be_visible(timeout=LONG)
+    bar.locator("textarea").press("Enter")
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    assert captions(page)[0].endswith("number 5")
 
 
 def test_words_refine_an_image_that_stays(page: Page, pictures: Path) -> None:

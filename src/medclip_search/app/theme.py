@@ -22,10 +22,15 @@ PAGE_STYLE = """
   .medclip-brand h1 { font-size: 1.55rem; margin: 0; padding: 0; }
   .medclip-brand span { opacity: .75; }
   .medclip-notice {
-    position: fixed; inset: auto 0 0 0; z-index: 999990; padding: .3rem 1rem;
-    text-align: center; font-size: .8rem; pointer-events: none;
-    background: var(--st-secondary-background-color, Canvas); color: inherit;
+    position: fixed; inset: auto 0 0 0; z-index: 999990; padding: .3rem 2rem;
+    text-align: end; font-size: .8rem; pointer-events: none;
+    background: Canvas; color: inherit;
     border-top: 1px solid color-mix(in srgb, currentColor 18%, transparent);
+  }
+  /* While a file is dragged over the page, all of it is the search bar's drop zone. */
+  [data-testid="stChatInput"] [role="presentation"]:not([data-testid]) {
+    position: fixed; inset: 0; z-index: 999999; border-radius: 0;
+    background: rgb(76 184 209 / 15%);
   }
 </style>
 """

@@ -285,13 +285,15 @@ class Columns:
             },
         )
 
+    built_in = (*SINGLE, *SEVERAL)
+    """The fields that every library has; the others of ``fields()`` are metadata columns."""
+
     def fields(self) -> list[str]:
         """The names that filters accept, built-in ones first; metadata by its own name."""
         taken = {*SINGLE, *SEVERAL, "id"}
         names = (name.removeprefix(METADATA) for name in self._stored if name.startswith(METADATA))
         return [
-            *SINGLE,
-            *SEVERAL,
+            *self.built_in,
             *(METADATA + name if name.casefold() in taken else name for name in names),
         ]
 
@@ -361,6 +363,17 @@ class Columns:
         """The values of one case in a field."""
         column = self._field(field)
         return [column.value(code) for code in column.codes_of(key)]
+
+    @cached_property
+    def captionless(self) -> Mask | None:
+        """The cases that have an image but no caption; ``None`` where there are none."""
+        mask = self.equals("has_image", True) & self.equals("has_caption", False)
+        return mask if mask.any() else None
+
+    @cached_property
+    def cases(self) -> int:
+        """How many cases there are."""
+        return int(np.count_nonzero(self.live))
 
     def _field(self, name: str) -> _Field:
         stored = self._resolve(name)
@@ -471,7 +484,15 @@ class _Field:
         mask[self.owners[np.repeat(chosen, np.diff(self.starts))]] = True
         return mask
 
+    @cached_property
+    def all_counts(self) -> NDArray[np.int64]:
+        return self._counts(None)
+
     def counts(self, allowed: Mask | None) -> NDArray[np.int64]:
+        """How many cases (of those allowed) have each value, (values,)."""
+        return self.all_counts if allowed is None else self._counts(allowed)
+
+    def _counts(self, allowed: Mask | None) -> NDArray[np.int64]:
         if not len(self):
             return np.zeros(0, np.int64)
         if not self.several:

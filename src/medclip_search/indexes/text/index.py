@@ -358,12 +358,19 @@ class TextIndex:
         if not queries:
             return np.empty(0, np.int64)
         query = tantivy.Query.boolean_query([(tantivy.Occur.Must, q) for q in queries])
-        found = self._searcher.search(
-            query, max(1, self.size), count=False, order_by_field="key"
-        ).hits
-        keys = np.fromiter((key for key, _ in found), np.int64, len(found))
-        keys.sort()
+        keys = self._keys(query, self.size)
         return keys if allowed is None else keys[allowed[keys]]
+
+    def holding(self, term: str, keys: Keys) -> Keys:
+        """Those of the keys, rising, whose caption holds a term (as ``terms`` gives it)."""
+        only = tantivy.Query.term_set_query(self._schema, "key", keys.tolist())
+        query = tantivy.Query.boolean_query(
+            [
+                (tantivy.Occur.Must, self._term("caption", term)),
+                (tantivy.Occur.Must, tantivy.Query.const_score_query(only, 0.0)),
+            ]
+        )
+        return self._keys(query, len(keys))
 
     # --- from the tree to a query ---
 
@@ -541,6 +548,13 @@ class TextIndex:
         ties = keys if order is None else order[keys]
         best = np.lexsort((ties, -scores))[:k]
         return keys[best], scores[best]
+
+    def _keys(self, query: tantivy.Query, most: int) -> Keys:
+        """The keys of all that match, rising; none is scored."""
+        found = self._searcher.search(query, max(1, most), count=False, order_by_field="key").hits
+        keys = np.fromiter((key for key, _ in found), np.int64, len(found))
+        keys.sort()
+        return keys
 
     def _fetch(self, query: tantivy.Query, limit: int) -> tuple[Keys, Scores]:
         hits: Sequence[tuple[float, Any]] = self._searcher.search(query, limit, count=False).hits

@@ -1,0 +1,205 @@
+"""The engine: a query and a generation to hits. The surfaces hold no search logic; it is here."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from medclip_search.cases import Case
+from medclip_search.encoders.base import Floats
+from medclip_search.errors import QueryError
+from medclip_search.images import read_image
+from medclip_search.search import explain, filters, retrieve
+from medclip_search.search.fuse import RankedList, evidence, fuse
+from medclip_search.search.hits import Hit, Hits
+from medclip_search.search.query import ImageInput, Query
+from medclip_search.search.snapshot import Snapshot
+from medclip_search.search.steer import Steered, steer
+
+LEAST_DEPTH = 200
+"""Lists are at least this deep, and four times as deep as the answer."""
+STEERED_DEPTH = 1000
+"""Lists are at least this deep where likes and dislikes re-rank them."""
+
+_ENCODING = threading.Lock()  # encoders are called from one thread at a time
+
+
+def search(generation: Snapshot, query: Query, k: int = 10) -> Hits:
+    """The best ``k`` cases for a query.
+
+    Raises ``QueryError`` (``k`` below 1, an unknown id), ``FilterError``, ``ImageError`` (a query
+    image that cannot be read) and ``EncoderError``.
+    """
+    began = time.perf_counter()
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise QueryError(f"{k}: how many answers must be a whole number of at least 1")
+    notes: list[str] = []
+    liked, disliked = _judged(generation, query)
+    allowed = _allowed(generation, query)
+    if allowed is not None and not allowed.any():
+        notes.append("No case passes the filters.")
+    depth = max(STEERED_DEPTH if liked or disliked else LEAST_DEPTH, 4 * int(k))
+    lists = _lists(generation, query, liked, depth, allowed, notes)
+    keys, scores = fuse(lists, generation.columns.order)
+    steered = None
+    if liked or disliked:
+        steered = steer(generation, keys, liked, disliked, allowed)
+        keys, scores = steered.keys, steered.totals
+    keys, scores = keys[:k], scores[:k]
+    hits = _hits(generation, query, keys, scores, lists, steered)
+    milliseconds = (time.perf_counter() - began) * 1000
+    return Hits(hits, tuple(dict.fromkeys(notes)), generation.number, milliseconds)
+
+
+def _judged(generation: Snapshot, query: Query) -> tuple[list[int], list[int]]:
+    """The keys of likes and dislikes; a case that is both is neither."""
+    ids = list(dict.fromkeys((*query.like, *query.dislike)))
+    keys = dict(zip(ids, generation.keys_of(ids), strict=True))
+    if unknown := [one for one, key in keys.items() if key is None]:
+        raise QueryError(f"{', '.join(unknown)}: no case of the library has this id")
+    liked = dict.fromkeys(key for one in query.like if (key := keys[one]) is not None)
+    disliked = dict.fromkeys(key for one in query.dislike if (key := keys[one]) is not None)
+    return (
+        [key for key in liked if key not in disliked],
+        [key for key in disliked if key not in liked],
+    )
+
+
+def _allowed(generation: Snapshot, query: Query) -> NDArray[np.bool_] | None:
+    """The cases that may answer; ``None`` where all may."""
+    columns = generation.columns
+    passing = None
+    if query.where:
+        parsed = [filters.parse_filter(one, columns.fields()) for one in query.where]
+        passing = filters.mask(parsed, columns)
+    return retrieve.without_words(generation, query.not_text, passing)
+
+
+def _lists(
+    generation: Snapshot,
+    query: Query,
+    liked: Sequence[int],
+    depth: int,
+    allowed: NDArray[np.bool_] | None,
+    notes: list[str],
+) -> list[RankedList]:
+    words = _encoded_words(generation, query.text)
+    # A query holds tuples, whatever it was made from.
+    pictures = cast("tuple[ImageInput, ...]", query.image)
+    others = cast("tuple[ImageInput, ...]", query.not_image)
+    images = _encoded_images(generation, (*pictures, *others), notes)
+    wanted, unwanted = images[: len(pictures)], images[len(pictures) :]
+    lists: list[RankedList] = []
+    for text, vectors in zip(query.text, words, strict=True):
+        lists += retrieve.words_lists(generation, text, vectors, depth, allowed)
+        notes += _word_notes(generation, text, lists)
+    for vectors in wanted:
+        lists += retrieve.image_lists(generation, vectors, depth, allowed)
+    if not (query.text or query.image):
+        cases = generation.cases(liked)
+        for key in liked:
+            lists += retrieve.like_lists(generation, key, cases[key].caption, depth, allowed)
+        if not liked:
+            passing = generation.columns.live if allowed is None else allowed
+            lists.append(retrieve.filter_list(generation, passing, depth))
+    if unwanted and lists:
+        candidates = np.unique(np.concatenate([one.keys for one in lists]))
+        for vectors in unwanted:
+            lists += retrieve.unwanted_image_lists(generation, vectors, candidates)
+    return lists
+
+
+def _encoded_words(generation: Snapshot, texts: Sequence[str]) -> list[Mapping[str, Floats]]:
+    """For each text its vector in each joint space; no encoder is loaded where there is none."""
+    spaces = retrieve.word_spaces(generation)
+    if not spaces or not texts:
+        return [{} for _ in texts]
+    encoder = generation.encoder()
+    with _ENCODING:
+        encoded = encoder.encode_words(texts)
+    return [
+        {space: encoded[space][at] for space in spaces if space in encoded}
+        for at in range(len(texts))
+    ]
+
+
+def _encoded_images(
+    generation: Snapshot, sources: Sequence[ImageInput], notes: list[str]
+) -> list[Mapping[str, Floats]]:
+    """For each image its vector in each space."""
+    pictures = [_picture(source, at) for at, source in enumerate(sources, 1)]
+    spaces = retrieve.image_spaces(generation)
+    if pictures and not spaces:
+        notes.append("The library has no pictures to compare an image with; it was left aside.")
+    if not pictures or not spaces:
+        return [{} for _ in pictures]
+    encoder = generation.encoder()
+    prepared = [encoder.preprocess(picture) for picture in pictures]
+    vectors: list[Mapping[str, Floats]] = []
+    for start in range(0, len(prepared), encoder.batch_size):
+        batch = np.stack(prepared[start : start + encoder.batch_size])
+        with _ENCODING:
+            encoded = encoder.encode_images(batch)
+        vectors += [
+            {space: encoded[space][at] for space in spaces if space in encoded}
+            for at in range(len(batch))
+        ]
+    return vectors
+
+
+def _picture(source: ImageInput, number: int) -> Image.Image:
+    """A query image, decoded in memory; nothing of it is kept."""
+    if isinstance(source, str | Path):
+        return read_image(Path(source), name=str(source))
+    return read_image(source, name=f"query image {number}")
+
+
+def _word_notes(generation: Snapshot, text: str, lists: Sequence[RankedList]) -> list[str]:
+    notes = []
+    if unknown := generation.text.unknown(text):
+        named = ", ".join(f"“{word}”" for word in unknown[:3])
+        notes.append(f"No case has {named}; where a word is one letter off, that one was taken.")
+    spaces = retrieve.image_spaces(generation)
+    if spaces and not retrieve.word_spaces(generation):
+        through = any(one.name.startswith("words-through-captions:") for one in lists)
+        reach = "; pictures without a caption were reached through similar ones" if through else ""
+        notes.append(
+            f"{', '.join(spaces)} embeds images only: the words were matched against captions"
+            f"{reach}."
+        )
+    return notes
+
+
+def _hits(
+    generation: Snapshot,
+    query: Query,
+    keys: NDArray[np.int64],
+    scores: NDArray[np.float64],
+    lists: Sequence[RankedList],
+    steered: Steered | None,
+) -> tuple[Hit, ...]:
+    cases: dict[int, Case] = generation.cases(keys.tolist())
+    hits = []
+    for place, (key, score) in enumerate(zip(keys.tolist(), scores.tolist(), strict=True)):
+        case = cases[key]
+        hit = Hit(place + 1, case.id, score, case, evidence(lists, key))
+        feedback = steered.evidence(place) if steered is not None else None
+        why = explain.why(
+            hit.lists,
+            case,
+            query.text,
+            generation.text,
+            feedback,
+            steered.terms if steered is not None else (),
+            len(query.like),
+        )
+        hits.append(replace(hit, feedback=feedback, why=why))
+    return tuple(hits)

@@ -1,0 +1,96 @@
+"""Explanations: why a hit is a hit, in one plain sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from medclip_search.cases import Case
+from medclip_search.indexes.text import TextIndex
+from medclip_search.search.feedback import TermWeight
+from medclip_search.search.hits import FeedbackEvidence, ListEvidence
+
+_WAYS = {
+    "words": "by words",
+    "words:": "by what the words mean",
+    "words-through-captions:": "by likeness to pictures whose captions have the words",
+    "image:": "by image likeness",
+    "like:": "by likeness to what you like",
+    "like-words": "by words of what you like",
+    "not-image:": "in likeness to the unwanted image",
+    "filter": "among the cases that pass the filters",
+}
+_MOST_WORDS = 5
+_FELT = 0.05
+"""Weights below this many nats go without saying."""
+
+
+def why(
+    lists: Sequence[ListEvidence],
+    case: Case,
+    wanted: Sequence[str],
+    text: TextIndex,
+    feedback: FeedbackEvidence | None = None,
+    weights: Sequence[TermWeight] = (),
+    likes: int = 0,
+) -> str:
+    """The sentence for one hit of a query with the ``wanted`` texts and so many likes."""
+    best: dict[str, int] = {}
+    for one in lists:
+        name, colon, _ = one.name.partition(":")
+        best[name + colon] = min(one.rank, best.get(name + colon, one.rank))
+    parts = []
+    for name, rank in sorted(best.items(), key=lambda item: item[0].startswith("not-")):
+        part = f"{ordinal(rank)} {_WAYS[name]}"
+        if name == "words" and (found := matched_words(case, wanted, text)):
+            part += f" ({', '.join(found)})"
+        parts.append(part)
+    if feedback is not None:
+        parts += _steered(feedback, weights, likes, bool(parts))
+    sentence = ", ".join(parts)
+    return sentence[:1].upper() + sentence[1:]
+
+
+def matched_words(case: Case, wanted: Sequence[str], text: TextIndex) -> list[str]:
+    """The words of the query, as typed, that the case has; the rarest first."""
+    held = set(text.terms(" ".join((case.caption, *case.keywords))))
+    found: dict[str, tuple[int, str]] = {}
+    for word in (word for one in wanted for word in re.findall(r"\w+", one)):
+        terms = text.terms(word)
+        if terms and held.issuperset(terms):
+            found.setdefault(terms[0], (text.document_frequency(terms[0]), word))
+    return [word for _, word in sorted(found.values())][:_MOST_WORDS]
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, …, 11th, …"""
+    last = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10)
+    return f"{number}{last or 'th'}"
+
+
+def _steered(
+    feedback: FeedbackEvidence, weights: Sequence[TermWeight], likes: int, also: bool
+) -> list[str]:
+    parts = []
+    terms = dict(feedback.terms)
+    if judged := next((term for term in terms if term.startswith("judged=")), None):
+        parts.append(f"{judged.removeprefix('judged=')} by you")
+    known = {one.term: one for one in weights}
+    strongest = next((term for term, weight in feedback.terms if term in known), None)
+    if strongest is not None and abs(terms[strongest]) >= _FELT:
+        one = known[strongest]
+        verb = "is" if "=" in strongest else "also mentions" if also else "mentions"
+        shown = strongest.partition("=")[2] or strongest
+        if terms[strongest] > 0:
+            parts.append(f"{verb} *{shown}*, like {one.liked} of your {_count(likes, 'like')}")
+        else:
+            parts.append(f"{verb} *{shown}*, like {_count(one.disliked, 'case')} you dislike")
+    if feedback.images >= _FELT:
+        parts.append("looks like what you like")
+    elif feedback.images <= -_FELT:
+        parts.append("looks less like what you like than like what you do not")
+    return parts
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -1,0 +1,148 @@
+"""Filters: which cases may answer at all.
+
+    modality=CT              equal, letters' case aside
+    modality=CT,MR           any of several
+    Diagnosis="a, b",c       a value with a comma in quotation marks (or alone, as it stands)
+    modality!=CT             not equal; cases that have no value pass too
+    year=2010..2015          from 2010 to 2015, both included; 2010.. and ..2015 are open
+    year>=2010               also <=, > and <
+    region=*                 any value at all; region!=* none
+
+Several filters must all hold. The fields are those of ``Columns.fields()``.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medclip_search.errors import FilterError
+from medclip_search.indexes.columns import SEVERAL, SINGLE, Columns, number
+
+Mask = NDArray[np.bool_]
+
+_FORM = re.compile(r"\s*(?P<field>.+?)\s*(?P<sign>!=|>=|<=|=|>|<)\s*(?P<value>.*?)\s*", re.DOTALL)
+_EXAMPLE = "write KEY=VALUE, for example modality=CT, modality=CT,MR or year=2010..2015"
+_SHOWN = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One condition on one field, as ``parse_filter`` read it.
+
+    ``whole`` is the value as written and ``values`` its parts. ``low`` and ``high`` bound a range
+    of numbers, both included, where ``ranged``. ``wanted`` is false for ``!=``.
+    """
+
+    text: str
+    field: str
+    wanted: bool = True
+    whole: str = ""
+    values: tuple[str, ...] = ()
+    ranged: bool = False
+    low: float | None = None
+    high: float | None = None
+    any_value: bool = False
+
+    def mask(self, columns: Columns) -> Mask:
+        """The cases that pass, (size,) bool. Raises ``FilterError``."""
+        try:
+            holds = self._holds(columns)
+        except KeyError:
+            raise FilterError(
+                f"{self.text}: no field is called {self.field!r}{_near(self.field, columns)}; "
+                f"{_known(columns.fields())}"
+            ) from None
+        return holds if self.wanted else ~holds
+
+    def _holds(self, columns: Columns) -> Mask:
+        if self.any_value:
+            return columns.present(self.field)
+        if self.ranged:
+            if columns.values(self.field) and not columns.is_numeric(self.field):
+                raise FilterError(
+                    f"{self.text}: {self.field} holds no numbers to compare; "
+                    f"write {self.field}=VALUE"
+                )
+            return columns.between(self.field, self.low, self.high)
+        whole = columns.equals(self.field, self.whole)
+        if len(self.values) == 1 and self.values[0] == self.whole:
+            return whole
+        # A value that has commas itself needs no quotation marks.
+        if whole.any():
+            return whole
+        for value in self.values:
+            whole |= columns.equals(self.field, value)
+        return whole
+
+
+def parse_filter(text: str, fields: Sequence[str] = (*SINGLE, *SEVERAL)) -> Filter:
+    """Read one filter. Raises ``FilterError``, naming the ``fields`` there are."""
+    match = _FORM.fullmatch(text)
+    if match is None or not match["value"]:
+        raise FilterError(
+            f"{text.strip() or '(empty)'}: not a filter; {_EXAMPLE}; {_known(fields)}"
+        )
+    field, sign, value = match["field"], match["sign"], match["value"]
+    if sign in (">=", "<=", ">", "<"):
+        bound = number(value)
+        if math.isnan(bound):
+            raise FilterError(f"{text}: {value!r} is not a number; for example {field}{sign}2010")
+        if sign == ">":
+            bound = math.nextafter(bound, math.inf)
+        elif sign == "<":
+            bound = math.nextafter(bound, -math.inf)
+        low, high = (bound, None) if sign[0] == ">" else (None, bound)
+        return Filter(text, field, ranged=True, low=low, high=high)
+    wanted = sign == "="
+    if value == "*":
+        return Filter(text, field, wanted, any_value=True)
+    if ".." in value:
+        before, _, after = (part.strip() for part in value.partition(".."))
+        low, high = number(before), number(after)
+        numbers = (math.isnan(low), math.isnan(high))
+        if not (numbers[0] and before) and not (numbers[1] and after) and not all(numbers):
+            if low > high:
+                raise FilterError(f"{text}: {before} is more than {after}; swap them")
+            return Filter(
+                text,
+                field,
+                wanted,
+                ranged=True,
+                low=None if numbers[0] else low,
+                high=None if numbers[1] else high,
+            )
+    try:  # a line break begins no new row here
+        row = next(csv.reader([re.sub(r"[\r\n]", " ", value)], skipinitialspace=True))
+    except csv.Error as error:
+        raise FilterError(f"{text[:80]}…: {error}; {_EXAMPLE}") from None
+    values = tuple(part.strip() for part in row if part.strip())
+    if not values:
+        raise FilterError(f"{text}: no value; {_EXAMPLE}")
+    return Filter(text, field, wanted, whole=value, values=values)
+
+
+def mask(filters: Iterable[Filter], columns: Columns) -> Mask:
+    """The cases that pass all filters, (size,) bool. Raises ``FilterError``."""
+    passing = columns.live.copy()
+    for one in filters:
+        passing &= one.mask(columns)
+    return passing
+
+
+def _near(field: str, columns: Columns) -> str:
+    names = {name.casefold(): name for name in columns.fields()}
+    near = difflib.get_close_matches(field.casefold(), names, n=3)
+    return f" (perhaps {' or '.join(names[name] for name in near)})" if near else ""
+
+
+def _known(fields: Sequence[str]) -> str:
+    more = f" and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""
+    return f"fields: {', '.join(fields[:_SHOWN])}{more}"

@@ -1,0 +1,170 @@
+"""Retrieval: one ranked list for each part of a query.
+
+Each part (a text, an image, a liked case) has the weight 1, shared among the lists that answer
+it, so that a library with many spaces does not hear images more than words.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medclip_search.encoders.base import Floats
+from medclip_search.search.fuse import RankedList
+from medclip_search.search.snapshot import Snapshot
+
+Mask = NDArray[np.bool_]
+Keys = NDArray[np.int64]
+
+BRIDGE_HITS = 10
+"""Through so many of the best captioned pictures words reach pictures without captions."""
+BRIDGE_WEIGHT = 0.5
+LIKE_TERMS = 12
+"""So many of a liked caption's most informative terms ask for more like it."""
+
+
+def image_spaces(snapshot: Snapshot) -> list[str]:
+    """The spaces that have any pictures, by name."""
+    return sorted(name for name, index in snapshot.vectors.items() if index.size)
+
+
+def word_spaces(snapshot: Snapshot) -> list[str]:
+    """Those of them in which words have vectors too."""
+    return [name for name in image_spaces(snapshot) if snapshot.spaces[name].embeds_words]
+
+
+def words_lists(
+    snapshot: Snapshot, text: str, vectors: Mapping[str, Floats], depth: int, allowed: Mask | None
+) -> list[RankedList]:
+    """The lists of one text: ``words`` (BM25), and ``words:SPACE`` for each of its vectors.
+
+    Where no space embeds words, pictures without captions are reached through the captions:
+    they are ranked by likeness to the mean of the best captioned hits' pictures.
+    """
+    columns = snapshot.columns
+    keys, scores = snapshot.text.search(text, depth, allowed, columns.order)
+    lists = [RankedList("words", keys, scores)]
+    for space, vector in vectors.items():
+        lists.append(_nearest(snapshot, f"words:{space}", space, vector, depth, allowed))
+    lists = _shared(lists)
+    captionless = columns.captionless
+    if vectors or captionless is None:
+        return lists
+    reached = captionless if allowed is None else captionless & allowed
+    if allowed is not None and len(keys) < BRIDGE_HITS:
+        # A filter for what has no caption leaves no caption to go through: look outside it.
+        keys, _ = snapshot.text.search(text, depth, None, columns.order)
+    for space in image_spaces(snapshot):
+        rows = [
+            row
+            for key in keys[: 4 * BRIDGE_HITS]
+            if (row := snapshot.vectors[space].vector(int(key))) is not None
+        ][:BRIDGE_HITS]
+        if rows and reached.any():
+            mean: Floats = np.asarray(rows, np.float32).mean(axis=0)
+            name = f"words-through-captions:{space}"
+            bridge = _nearest(snapshot, name, space, mean, depth, reached)
+            lists.append(replace(bridge, weight=BRIDGE_WEIGHT))
+    return lists
+
+
+def image_lists(
+    snapshot: Snapshot, vectors: Mapping[str, Floats], depth: int, allowed: Mask | None
+) -> list[RankedList]:
+    """The lists ``image:SPACE`` of one image, given its vector in each space."""
+    return _shared(
+        [
+            _nearest(snapshot, f"image:{space}", space, vector, depth, allowed)
+            for space, vector in vectors.items()
+        ]
+    )
+
+
+def unwanted_image_lists(
+    snapshot: Snapshot, vectors: Mapping[str, Floats], candidates: Keys
+) -> list[RankedList]:
+    """The lists ``not-image:SPACE``: all candidates by exact likeness to an unwanted image."""
+    lists = []
+    for space, vector in vectors.items():
+        scores = snapshot.vectors[space].score(vector, candidates)
+        seen = np.isfinite(scores)
+        keys, scores = candidates[seen], scores[seen]
+        best = np.lexsort((snapshot.columns.order[keys], -scores))
+        lists.append(
+            RankedList(
+                f"not-image:{space}", keys[best], scores[best].astype(np.float32), unwanted=True
+            )
+        )
+    return _shared(lists)
+
+
+def like_lists(
+    snapshot: Snapshot, key: int, caption: str, depth: int, allowed: Mask | None
+) -> list[RankedList]:
+    """The lists of one liked case, where likes are all that is asked for.
+
+    ``like:SPACE`` holds the nearest to its stored picture, ``like-words`` the best by the
+    weightiest terms of its caption.
+    """
+    lists = [
+        _nearest(snapshot, f"like:{space}", space, row, depth, allowed)
+        for space in image_spaces(snapshot)
+        if (row := snapshot.vectors[space].vector(key)) is not None
+    ]
+    if weights := informative_terms(snapshot, caption):
+        found = snapshot.text.search_terms(weights, depth, allowed, snapshot.columns.order)
+        lists.append(RankedList("like-words", *found))
+    return _shared(lists)
+
+
+def filter_list(snapshot: Snapshot, passing: Mask, depth: int) -> RankedList:
+    """The first cases that pass, in the order of their ids, all with the score 0."""
+    keys = np.flatnonzero(passing).astype(np.int64)
+    ranks = snapshot.columns.order[keys]
+    if len(keys) > depth:
+        first = np.argpartition(ranks, depth - 1)[:depth]
+        keys, ranks = keys[first], ranks[first]
+    keys = keys[np.argsort(ranks)]
+    return RankedList("filter", keys, np.zeros(len(keys), np.float32))
+
+
+def without_words(snapshot: Snapshot, texts: Sequence[str], passing: Mask | None) -> Mask | None:
+    """``passing`` less the cases that have all the words of any of the unwanted texts."""
+    for text in texts:
+        keys = snapshot.text.matching(text)
+        if len(keys):
+            passing = snapshot.columns.live.copy() if passing is None else passing
+            passing[keys] = False
+    return passing
+
+
+def informative_terms(snapshot: Snapshot, text: str) -> dict[str, float]:
+    """The terms of a text with the most weight by count and rarity (tf · idf)."""
+    size = snapshot.text.size
+    weights = {
+        term: count * float(np.log(1 + size / frequency))
+        for term, count in Counter(snapshot.text.terms(text)).items()
+        if (frequency := snapshot.text.document_frequency(term)) and not term.isdigit()
+    }
+    best = sorted(weights, key=lambda term: (-weights[term], term))[:LIKE_TERMS]
+    return dict.fromkeys(best, 1.0)
+
+
+def _nearest(
+    snapshot: Snapshot,
+    name: str,
+    space: str,
+    vector: Floats | NDArray[np.float16],
+    depth: int,
+    allowed: Mask | None,
+) -> RankedList:
+    keys, scores = snapshot.vectors[space].search(vector, depth, allowed)
+    return RankedList(name, keys, scores)
+
+
+def _shared(lists: list[RankedList]) -> list[RankedList]:
+    return [replace(one, weight=one.weight / len(lists)) for one in lists]

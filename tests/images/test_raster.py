@@ -209,6 +209,16 @@ def test_kind_is_found_by_content_not_by_name(tmp_path: Path) -> None:
         assert (pixels(read_image(source)) == COLOUR).all()
 
 
+def test_texts_that_came_with_a_picture_are_left_behind() -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "Jane Roe"
+    for kind in ("PNG", "JPEG", "TIFF", "WEBP"):
+        content = encode(Image.fromarray(COLOUR), kind, exif=exif)
+        assert b"Jane Roe" in content
+        assert not read_image(content).info
+        assert not dict(read_image(content).getexif())
+
+
 def test_arrays_and_pillow_images() -> None:
     assert (pixels(read_image(GREY)) == GREY).all()
     assert (pixels(read_image(GREY[:, :, None])) == GREY).all()

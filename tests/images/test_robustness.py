@@ -106,7 +106,7 @@ def test_every_file_of_pydicom_decodes_or_is_refused() -> None:
         except ImageError as error:
             outcomes[error.reason] += 1
     print(dict(outcomes))
-    assert outcomes["decoded"] >= 90  # 148 with pydicom-data 1.0 beside pydicom 3.0.2
+    assert outcomes["decoded"] >= 88  # 155 with pydicom-data 1.0 beside pydicom 3.0.2
     # Two 12-bit JPEG Extended files, and one whose header was cut.
     assert outcomes["is compressed in a way that cannot be decoded"] <= 3
     assert outcomes["is damaged or cut short"] <= 4

@@ -216,7 +216,7 @@ def _is_decodable(syntax: UID) -> bool:
 def _lacks_vr(stream: BinaryIO, syntax: UID, name: str) -> bool:
     """Whether compressed pixels lack the VR they must have, so that only pydicom finds them.
 
-    The stream is left behind the header of the pixel data element.
+    The stream moves from the pixel data element to its first item, where the pixels are compressed.
     """
     element = stream.read(_ENCAPSULATED_HEADER)
     if element[:4] not in _PIXEL_TAGS:

@@ -69,7 +69,10 @@ def decode_apart(frame: bytes, syntax: str, elements: Mapping[str, Any]) -> NDAr
     try:
         worker = _idle.get_nowait()
     except queue.Empty:
-        worker = _Worker()
+        try:
+            worker = _Worker()
+        except OSError:  # no process may be started here
+            return None
     answer = None
     try:
         answer = worker.ask(pickle.dumps((frame, syntax, dict(elements))))

@@ -40,20 +40,16 @@ def read_image(
     (H, W) or (H, W, 3 or 4). ``frame`` is the zero-based frame of a clip, page of a TIFF;
     ``None`` takes the first. ``name`` is what messages call the picture: by default its path.
     ``max_pixels`` bounds width × height of the frame and is checked before decoding; rasters
-    beyond about 179 megapixels are refused in any case. Safe in any number of threads.
+    beyond about 179 megapixels are refused in any case. EXIF and texts that came with a picture
+    are not in the result. Safe in any number of threads.
 
     Raises ``ImageError``, and only that, whatever is wrong with the source.
     """
     name = name or name_of(source)
     with image_errors(name):
-        if isinstance(source, np.ndarray):
-            check_frame(frame, 1, name)
-            return from_array(source, max_pixels, name)
-        if isinstance(source, Image.Image):
-            return _read_pillow(source, frame, name, max_pixels)
-        with opened(source, name) as (stream, is_dicom):
-            read = read_dicom if is_dicom else read_raster
-            return read(stream, frame, name, max_pixels)
+        picture = _read(source, frame, name, max_pixels)
+    picture.info = {}
+    return picture
 
 
 def count_frames(source: Source, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> int:
@@ -72,6 +68,17 @@ def count_frames(source: Source, *, name: str | None = None, max_pixels: int = M
 def name_of(source: Source) -> str:
     """What messages call a picture that was given no name."""
     return str(source) if isinstance(source, str | Path) else "image"
+
+
+def _read(source: Source, frame: int | None, name: str, max_pixels: int) -> Image.Image:
+    if isinstance(source, np.ndarray):
+        check_frame(frame, 1, name)
+        return from_array(source, max_pixels, name)
+    if isinstance(source, Image.Image):
+        return _read_pillow(source, frame, name, max_pixels)
+    with opened(source, name) as (stream, is_dicom):
+        read = read_dicom if is_dicom else read_raster
+        return read(stream, frame, name, max_pixels)
 
 
 def _read_pillow(image: Image.Image, frame: int | None, name: str, max_pixels: int) -> Image.Image:

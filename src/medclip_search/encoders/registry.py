@@ -1,0 +1,55 @@
+"""The encoders this program knows, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medclip_search.encoders import compact
+from medclip_search.encoders.base import Encoder, Space
+from medclip_search.errors import EncoderError
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderDescription:
+    """One line of ``medclip-search encoder list``.
+
+    ``available`` tells whether it can be loaded here and now; where it cannot, ``note`` says
+    why and what to do.
+    """
+
+    name: str
+    spaces: tuple[Space, ...]
+    embeds_words: bool
+    licence: str
+    available: bool
+    note: str
+
+
+def available() -> list[EncoderDescription]:
+    """All encoders, the default first, also those that cannot be loaded here."""
+    return [_compact()]
+
+
+def load(name: str) -> Encoder:
+    """The encoder with this name; raises ``EncoderError`` where it is unknown or missing."""
+    if name == compact.CompactEncoder.name:
+        return compact.CompactEncoder()
+    known = ", ".join(one.name for one in available())
+    raise EncoderError(f"encoder {name}: unknown; choose one of: {known}")
+
+
+def _compact() -> EncoderDescription:
+    note = "EfficientNet-Lite0, comes with the package; embeds images only"
+    try:
+        compact.CompactEncoder()
+        usable = True
+    except EncoderError as error:
+        usable, note = False, str(error)
+    return EncoderDescription(
+        name=compact.CompactEncoder.name,
+        spaces=compact.CompactEncoder.spaces,
+        embeds_words=any(space.embeds_words for space in compact.CompactEncoder.spaces),
+        licence=compact.LICENCE,
+        available=usable,
+        note=note,
+    )

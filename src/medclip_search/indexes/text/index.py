@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -376,18 +375,19 @@ class TextIndex:
 
     def _compile(self, group: Group, guesses: _Guesses) -> tantivy.Query:
         clauses: list[tuple[tantivy.Occur, tantivy.Query]] = []
-        bag: Counter[str] = Counter()
-        for occur, node in group.clauses:
+        # A term counts once however often it is typed: repeating "of" is no wish for it.
+        bag: dict[str, None] = {}
+        for occur, node in _flat(group):
             if occur is Occur.MAY and isinstance(node, Word) and _is_plain(node):
-                bag.update(terms(node.text))
+                bag.update(dict.fromkeys(terms(node.text)))
                 clauses += self._id_clause(node.text)
                 continue
             # Nothing is taken away on a guess.
             query = self._strict(node, _Guesses(0) if occur is Occur.NOT else guesses)
             if query is not None:
                 clauses.append((_OCCUR[occur], query))
-        for term, count in bag.items():
-            clauses += self._any_field(term, float(count))
+        for term in bag:
+            clauses += self._any_field(term, 1.0)
             clauses += [(tantivy.Occur.Should, q) for q in self._guess(term, guesses)]
         if clauses and all(occur == tantivy.Occur.MustNot for occur, _ in clauses):
             everything = tantivy.Query.const_score_query(tantivy.Query.all_query(), 0.0)
@@ -601,6 +601,16 @@ def _one_letter_off(term: str) -> set[str]:
 
 def _any_of(queries: Iterable[tantivy.Query]) -> tantivy.Query:
     return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
+
+
+def _flat(group: Group) -> Iterator[tuple[Occur, Node]]:
+    """The clauses of a group; what stands in brackets only by the way, "(arrow)", among them."""
+    for occur, node in group.clauses:
+        plain = isinstance(node, Group) and all(o is Occur.MAY for o, _ in node.clauses)
+        if occur is Occur.MAY and plain and isinstance(node, Group):
+            yield from _flat(node)
+        else:
+            yield occur, node
 
 
 def _leaves(group: Group) -> Iterator[Word | Phrase]:

@@ -1,0 +1,376 @@
+"""The text index: BM25, its language at work, filters, ties, updates, read-only folders."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medclip_search.errors import LibraryDamagedError
+from medclip_search.indexes.text import (
+    TextDocument,
+    TextIndex,
+    build_text_index,
+    deleted_share,
+    update_text_index,
+)
+
+CAPTIONS = [
+    "Chest X-ray showing right-sided pneumothorax",
+    "Axial CT of the chest with ground-glass opacities in both lungs",
+    "T2-weighted MRI of the brain, a 3 cm cystic lesion",
+    "No pneumothorax is seen after removal of the drain",
+    "Ultrasound of the liver. Glass ground into the plate is not an opacity",
+    "Pneumonia of the left lower lobe",
+    "Négative control with naïve cells",
+    'Liver biopsy NOT shown -see the "liver" AND text (arrow* at 5+ cm~',
+]
+
+
+def documents(captions: Sequence[str], first: int = 0) -> list[TextDocument]:
+    return [TextDocument(k, f"CASE_{k:04}", c) for k, c in enumerate(captions, first)]
+
+
+def opened(folder: Path, docs: Sequence[TextDocument]) -> TextIndex:
+    folder.mkdir(parents=True)
+    build_text_index(docs, folder)
+    return TextIndex.open(folder)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> TextIndex:
+    docs = documents(CAPTIONS)
+    docs.append(TextDocument(20, "roco 77", "", ("hepatic steatosis", "liver")))
+    return opened(tmp_path_factory.mktemp("text") / "index", docs)
+
+
+def found(index: TextIndex, words: str, k: int = 20) -> list[int]:
+    keys, scores = index.search(words, k)
+    assert (np.diff(scores) <= 0).all()
+    return [int(key) for key in keys]
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        ("pneumothorax", {0, 3}),
+        ("opacity lungs", {1, 4}),  # stems: opacities, lung
+        ('"ground glass"', {1}),
+        ('"ground glass" OR "lower lobe"', {1, 5}),
+        ("pneumothorax AND chest", {0}),
+        ("+pneumothorax -chest", {3}),
+        ("pneumothorax NOT removal", {0}),
+        ("pneumo*", {0, 3, 5}),
+        ("pneumo* -pneumonia", {0, 3}),
+        ("ground-gla*", {1}),
+        ("pnuemonia", {5}),  # a letter off, swapped
+        ("pneumothoraxx", {0, 3}),
+        ("lob~", {5}),
+        ("negative", {6}),
+        ("T2", {2}),
+        ("+T2 +cm", {2}),
+        ("-10 lobe", {5}),
+        ("steatosis", {20}),  # a keyword
+        ("case_0005", {5}),
+        ("CASE_000*", set(range(8))),
+        ("Roco 77", {20}),
+        ("liver CASE_0002", {2, 4, 7, 20}),
+        ("(chest OR brain) AND (ct OR mri)", {1, 2}),
+        ("xyzzyx", set()),
+        ("", set()),
+        ("...", set()),
+        ("NOT chest", {2, 3, 4, 5, 6, 7, 20}),
+    ],
+)
+def test_finds(index: TextIndex, words: str, keys: set[int]) -> None:
+    assert set(found(index, words)) == keys
+
+
+def test_the_words_of_an_operator_query_are_still_ranked(index: TextIndex) -> None:
+    assert found(index, "pneumothorax OR drain")[0] == 3
+
+
+@pytest.mark.parametrize("key", range(len(CAPTIONS)))
+def test_a_whole_caption_finds_its_case_first(index: TextIndex, key: int) -> None:
+    assert found(index, f"  {CAPTIONS[key]}\n")[0] == key
+
+
+def test_a_whole_id_finds_its_case_first(tmp_path: Path) -> None:
+    docs = [TextDocument(1, "chest", "a foot"), TextDocument(2, "b", "chest chest chest")]
+    assert found(opened(tmp_path / "i", docs), "Chest") == [1, 2]
+
+
+def test_unknown_words_are_named(index: TextIndex) -> None:
+    assert index.unknown('chest "pnuemonia" X-ray case_0005 xyzzyx') == ["pnuemonia", "xyzzyx"]
+
+
+def test_matching_needs_all_the_words(index: TextIndex) -> None:
+    assert index.matching("chest pneumothorax").tolist() == [0]
+    assert index.matching("glass ground").tolist() == [1, 4]
+    assert index.matching('"ground glass"').tolist() == [1]
+    allowed = np.zeros(21, bool)
+    allowed[4] = True
+    assert index.matching("glass ground", allowed).tolist() == [4]
+    assert index.matching("...").tolist() == []
+    assert index.matching("pnuemonia").tolist() == []  # nothing is taken away on a guess
+
+
+def test_terms_and_their_frequencies(index: TextIndex) -> None:
+    assert index.terms("No 3 cm T2-weighted naïve lungs") == [
+        *("no", "3", "cm", "t2", "weight", "naiv", "lung")
+    ]
+    assert index.document_frequency("pneumothorax") == 2
+    assert index.holding("pneumothorax", np.array([0, 1, 5])).tolist() == [0]
+    assert index.size == len(CAPTIONS) + 1
+    about = index.describe()
+    assert (about["documents"], about["deleted"], about["k1"], about["b"]) == (9, 0, 1.2, 0.75)
+
+
+@settings(max_examples=300)
+@given(words=st.text(max_size=80))
+def test_any_text_can_be_asked(index: TextIndex, words: str) -> None:
+    keys, scores = index.search(words, 5)
+    assert len(keys) == len(set(keys.tolist())) == len(scores) <= 5
+    assert set(index.matching(words).tolist()) <= {*range(len(CAPTIONS)), 20}
+
+
+OPERATORS = st.sampled_from(
+    [*'()"+-*~_ ', "AND", "OR", "NOT", "~2", "\ud800", "\0", "chest", "T2*", "gl-g*", "a" * 90]
+)
+
+
+@settings(max_examples=300)
+@given(words=st.lists(OPERATORS, max_size=25).map("".join))
+def test_any_heap_of_operators_can_be_asked(index: TextIndex, words: str) -> None:
+    index.search(words, 5)
+    index.matching(words)
+    index.unknown(words)
+
+
+# --- scores --------------------------------------------------------------------------------
+
+WORDS = st.sampled_from(["lung", "heart", "liver", "bone", "brain", "of", "the", "ct", "mr"])
+TEXTS = st.lists(WORDS, min_size=1, max_size=30).map(" ".join)
+
+
+def bm25(captions: Sequence[str], words: Sequence[str]) -> list[float]:
+    """BM25 by the formula of Robertson & Zaragoza 2009, k1 = 1.2, b = 0.75, +1 in the logarithm."""
+    counts = [Counter(caption.split()) for caption in captions]
+    mean = sum(len(caption.split()) for caption in captions) / len(captions)
+    scores = [0.0] * len(captions)
+    for word in set(words):
+        frequency = sum(word in one for one in counts)
+        idf = math.log(1 + (len(captions) - frequency + 0.5) / (frequency + 0.5))
+        for at, one in enumerate(counts):
+            norm = 1.2 * (0.25 + 0.75 * one.total() / mean)
+            scores[at] += idf * 2.2 * one[word] / (one[word] + norm)
+    return scores
+
+
+@settings(max_examples=40, deadline=None)
+@given(captions=st.lists(TEXTS, min_size=1, max_size=25), words=st.lists(WORDS, min_size=1))
+def test_scores_are_bm25(captions: list[str], words: list[str]) -> None:
+    # Lengths to 40 are exact in tantivy; longer ones it rounds.
+    text = " ".join(words)
+    expected = {k: s for k, s in enumerate(bm25(captions, words)) if s and captions[k] != text}
+    with TemporaryDirectory() as folder:
+        index = opened(Path(folder) / "i", documents(captions))
+        keys, scores = index.search(text, len(captions))
+    got = {k: s for k, s in zip(keys.tolist(), scores.tolist(), strict=True) if k in expected}
+    assert got.keys() == expected.keys()
+    for key, score in expected.items():
+        assert got[key] == pytest.approx(score, abs=0.002)
+
+
+def measured(index: TextIndex, data: Path) -> tuple[float, float]:
+    """Mean average precision and nDCG@10 on the MED collection."""
+    relevant: dict[int, set[int]] = {}
+    for line in (data / "med" / "MED.REL").read_text("utf-8").splitlines():
+        number, _, document, _ = line.split()
+        relevant.setdefault(int(number), set()).add(int(document))
+    precisions, gains = [], []
+    for query, text in read_smart(data / "med" / "MED.QRY").items():
+        keys = index.search(text, 1033)[0].tolist()
+        hits = [key in relevant[query] for key in keys]
+        total = len(relevant[query])
+        found_so_far = np.cumsum(hits)
+        precisions.append(
+            sum(found_so_far[i] / (i + 1) for i, hit in enumerate(hits) if hit) / total
+        )
+        ideal = sum(1 / math.log2(i + 2) for i in range(min(total, 10)))
+        gains.append(sum(hit / math.log2(i + 2) for i, hit in enumerate(hits[:10])) / ideal)
+    return float(np.mean(precisions)), float(np.mean(gains))
+
+
+def read_smart(path: Path) -> dict[int, str]:
+    """Number and text of each entry of a file in SMART's ``.I``/``.W`` form."""
+    entries = path.read_text("utf-8").split(".I ")[1:]
+    pairs = (entry.split(".W", 1) for entry in entries)
+    return {int(number): " ".join(text.split()) for number, text in pairs}
+
+
+def test_med_is_answered_as_well_as_by_others(tmp_path: Path, test_data: Path) -> None:
+    texts = read_smart(test_data / "med" / "MED.ALL")
+    index = opened(tmp_path / "i", [TextDocument(k, str(k), text) for k, text in texts.items()])
+    precision, gain = measured(index, test_data)
+    # Each term once; counting repeated ones twice gives 0.522 and 0.689.
+    assert precision == pytest.approx(0.529, abs=0.002)
+    assert gain == pytest.approx(0.713, abs=0.002)
+
+
+# --- real captions -------------------------------------------------------------------------
+
+
+def roco_captions(data: Path) -> list[tuple[str, str]]:
+    rows = []
+    for file in sorted((data / "roco" / "data").glob("*/*/captions.txt")):
+        for line in file.read_text("utf-8").splitlines():
+            case_id, _, caption = line.partition("\t")
+            if caption.strip():
+                rows.append((case_id, caption.strip()))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def roco(
+    tmp_path_factory: pytest.TempPathFactory, test_data: Path
+) -> tuple[TextIndex, list[tuple[str, str]]]:
+    rows = roco_captions(test_data)
+    docs = [TextDocument(k, case_id, caption) for k, (case_id, caption) in enumerate(rows)]
+    return opened(tmp_path_factory.mktemp("roco") / "index", docs), rows
+
+
+def test_every_caption_finds_its_case_first(
+    roco: tuple[TextIndex, list[tuple[str, str]]],
+) -> None:
+    index, rows = roco
+    lost = [row for row in rows if rows[index.search(row[1], 1)[0][0]][1] != row[1]]
+    assert not lost
+
+
+@pytest.mark.parametrize("words", ["chest", "the of and", "ct lung nodule", '"chest x ray" -lung'])
+@pytest.mark.parametrize("share", [0.001, 0.3, 0.95])
+def test_filters_leave_the_rest_in_order(
+    roco: tuple[TextIndex, list[tuple[str, str]]], words: str, share: float
+) -> None:
+    index, rows = roco
+    generator = np.random.default_rng(7)
+    order = generator.permutation(len(rows)).astype(np.int32)
+    allowed = generator.random(len(rows)) < share
+    all_keys, all_scores = index.search(words, len(rows), None, order)
+    expected = all_keys[allowed[all_keys]][:50]
+    keys, scores = index.search(words, 50, allowed, order)
+    assert keys.tolist() == expected.tolist()
+    assert scores.tolist() == all_scores[allowed[all_keys]][:50].tolist()
+
+
+def test_matching_agrees_with_the_texts(roco: tuple[TextIndex, list[tuple[str, str]]]) -> None:
+    index, rows = roco
+    needed = set(index.terms("chest x-ray"))
+    expected = [k for k, (_, caption) in enumerate(rows) if needed <= set(index.terms(caption))]
+    assert len(expected) > 50
+    assert index.matching("chest x-ray").tolist() == expected
+
+
+def test_ties_go_by_the_given_order(tmp_path: Path) -> None:
+    index = opened(tmp_path / "i", documents(["ct of the chest"] * 3000))
+    order = np.random.default_rng(1).permutation(3000).astype(np.int32)
+    keys, _ = index.search("chest", 5, None, order)
+    assert order[keys].tolist() == [0, 1, 2, 3, 4]
+    allowed = order % 2 == 1
+    assert order[index.search("chest", 3, allowed, order)[0]].tolist() == [1, 3, 5]
+    assert index.search("chest", 3)[0].tolist() == [0, 1, 2]
+
+
+# --- files ---------------------------------------------------------------------------------
+
+
+def digests(folder: Path) -> dict[str, tuple[int, str]]:
+    return {
+        file.name: (file.stat().st_ino, hashlib.sha256(file.read_bytes()).hexdigest())
+        for file in sorted(folder.iterdir())
+    }
+
+
+def test_an_update_shares_files_and_writes_to_none_of_the_old(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    opened(old, documents(CAPTIONS * 50)).close()
+    before = digests(old)
+    new.mkdir()
+    update_text_index(old, new, [1, 5], [TextDocument(5, "CASE_0005", "Aortic dissection")])
+    assert digests(old) == before
+    assert {name for name, stamp in digests(new).items() if before.get(name) == stamp}
+    assert not list(new.glob("*.lock"))
+    index = TextIndex.open(new)
+    assert index.size == 399
+    assert found(index, "dissection") == [5]
+    assert 1 not in index.matching("opacities")
+    assert found(index, "CASE_0001") == []
+    assert TextIndex.open(old).size == 400
+    assert deleted_share(new) == pytest.approx(2 / 401)
+
+
+def test_many_updates_keep_few_segments(tmp_path: Path) -> None:
+    folder = tmp_path / "0"
+    opened(folder, documents(CAPTIONS)).close()
+    for number in range(1, 25):
+        previous, folder = folder, tmp_path / str(number)
+        folder.mkdir()
+        update_text_index(previous, folder, [], documents(["One more chest"], 100 + number))
+    index = TextIndex.open(folder)
+    assert index.size == len(CAPTIONS) + 24
+    assert index.describe()["segments"] <= 10
+    assert len(index.matching("chest")) == 26
+
+
+def test_an_empty_index_answers(tmp_path: Path) -> None:
+    index = opened(tmp_path / "i", [])
+    assert index.search("chest", 5)[0].tolist() == []
+    assert index.matching("chest").tolist() == []
+    assert index.size == 0
+
+
+def test_a_read_only_folder_serves_several_processes(tmp_path: Path) -> None:
+    folder = tmp_path / "i"
+    opened(folder, documents(CAPTIONS)).close()
+    names = sorted(file.name for file in folder.iterdir())
+    folder.chmod(0o555)
+    program = (
+        "import sys; from pathlib import Path; from medclip_search.indexes.text import TextIndex; "
+        "index = TextIndex.open(Path(sys.argv[1])); input(); "
+        "print(index.search('pneumothorax', 5)[0].tolist())"
+    )
+    try:
+        readers = [
+            subprocess.Popen(
+                [sys.executable, "-c", program, str(folder)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(3)
+        ]
+        answers = [reader.communicate("\n")[0].strip() for reader in readers]
+    finally:
+        folder.chmod(0o755)
+    assert answers == ["[0, 3]"] * 3
+    assert sorted(file.name for file in folder.iterdir()) == names
+
+
+def test_what_is_no_index_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        TextIndex.open(tmp_path)
+    (tmp_path / "meta.json").write_text("{}")
+    with pytest.raises(LibraryDamagedError, match="the text index cannot be opened") as error:
+        TextIndex.open(tmp_path)
+    assert "\n" not in str(error.value)

@@ -77,7 +77,7 @@ def build(
     from medclip_search import terminal
     from medclip_search.library.build import build as build_library
 
-    specs = kinds.parse_specs(corpora, columns=columns, images=images)
+    specs = kinds.parse_corpora(corpora, columns, images)
     summary = build_library(
         library, specs, report=terminal.skip_line, progress=terminal.bars, **options
     )
@@ -190,10 +190,11 @@ def encoder() -> None:
 @encoder.command("list", **_COMMON)
 def list_encoders() -> None:
     """Show the encoders that this installation has."""
+    from medclip_search import terminal
     from medclip_search.encoders import available
 
     for one in available():
-        click.echo(str(one))
+        click.echo(terminal.encoder_line(one))
 
 
 @commands.command(**_COMMON)
@@ -204,7 +205,7 @@ def list_encoders() -> None:
     show_default=True,
     help="Whom to answer; 0.0.0.0 answers other machines too.",
 )
-@click.option("--port", type=int, default=8501, show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8501, show_default=True)
 def serve(library: Path, host: str, port: int) -> None:
     """Serve the app, and the API under /api/v1, until Ctrl-C."""
     from medclip_search.server.main import serve as serve_library
@@ -213,7 +214,7 @@ def serve(library: Path, host: str, port: int) -> None:
 
 
 @commands.command(**_COMMON)
-@click.option("--port", type=int, default=8501, show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8501, show_default=True)
 @click.option("--library", type=click.Path(path_type=Path), help="Where to build it.")
 def demo(port: int, library: Path | None) -> None:
     """Build the sample library, show two searches, and serve the app."""

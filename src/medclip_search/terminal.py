@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from medclip_search import NOT_FOR_DIAGNOSIS
+from medclip_search.encoders import EncoderDescription
 from medclip_search.progress import Advance
 from medclip_search.search.hits import Hits
 
@@ -89,6 +90,14 @@ def info_lines(info: dict[str, Any]) -> Iterator[str]:
         yield f"    index: {index}"
     sizes = ", ".join(f"{room} {_size(n)}" for room, n in info["bytes"].items())
     yield f"  on disk: {sizes}"
+
+
+def encoder_line(one: EncoderDescription) -> str:
+    """One line of ``encoder list``."""
+    spaces = ", ".join(f"{space.name} {space.dimension}-D" for space in one.spaces)
+    words = "images and words" if one.embeds_words else "images only"
+    state = "" if one.available else "  NOT AVAILABLE"
+    return f"{one.name}{state}  [{spaces}; {words}; {one.licence}]  {one.note}"
 
 
 def _size(count: float) -> str:

@@ -122,7 +122,7 @@ def test_filters_unwanted_words_and_feedback(cli: Cli, place: Path) -> None:
         (["remove", "{}/lib", "--id", "nobody"], 1, "nobody"),
         (["remove", "{}/nowhere", "--id", "x"], 1, "no such library"),
         (["serve", "{}/nowhere"], 1, "no such library"),
-        (["serve", "{}/lib", "--port", "99999999"], 1, "99999999"),
+        (["serve", "{}/lib", "--port", "99999999"], 2, "99999999"),
     ],
 )
 def test_errors_are_one_line(
@@ -202,7 +202,8 @@ def test_help_needs_no_heavy_library() -> None:
         "import sys; from medclip_search.cli import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
-        "heavy = {'numpy', 'streamlit', 'faiss', 'onnxruntime', 'tantivy', 'PIL'} & set(sys.modules)\n"
+        "known = {'numpy', 'streamlit', 'faiss', 'onnxruntime', 'tantivy', 'PIL'}\n"
+        "heavy = known & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -217,7 +217,13 @@ def test_one_writer_at_a_time(library: Path) -> None:
 def test_another_model_is_refused(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from medclip_search.encoders.compact import CompactEncoder
 
-    monkeypatch.setattr(CompactEncoder, "fingerprint", "0" * 64)
+    original = CompactEncoder.__init__
+
+    def other(self: CompactEncoder) -> None:
+        original(self)
+        self.fingerprint = "0" * 64
+
+    monkeypatch.setattr(CompactEncoder, "__init__", other)
     with pytest.raises(EncoderError, match="another version of the encoder"):
         build(library)
     with Library.open(library) as opened:

@@ -18,6 +18,7 @@ from medclip_search.corpora.base import Corpus, CorpusSpec, Skipped
 from medclip_search.describe import describe
 from medclip_search.encoders.base import Encoder
 from medclip_search.errors import EncoderError, UsageError
+from medclip_search.library.catalogue import WorkCatalogue
 from medclip_search.library.compact import compact
 from medclip_search.library.embed import begin_spaces, embed
 from medclip_search.library.repair import drop_damaged
@@ -80,7 +81,17 @@ def build(
         report(skipped)
 
     loaded = None if encoder is None else encoders.load(encoder)
-    with writing(library, create=bool(given), repair=repair) as writer:
+
+    def remember(catalogue: WorkCatalogue) -> None:
+        """All that a stopped build needs to go on with the library alone."""
+        for corpus in given:
+            _put_source(catalogue, corpus)
+        if encoder is not None and catalogue.fact("encoder") is None:
+            catalogue.set_fact("encoder", encoder)
+        if limit is not None:
+            catalogue.set_fact("limit", str(limit) if limit else None)
+
+    with writing(library, create=bool(given), repair=repair, prepare=remember) as writer:
         catalogue = writer.catalogue
         summary.resumed = writer.resumed
         loaded = _choose_encoder(writer, loaded)
@@ -91,8 +102,7 @@ def build(
             summary.repaired = drop_damaged(writer)
         if restore:
             catalogue.restore_removed()
-        if limit is not None:
-            catalogue.set_fact("limit", str(limit) if limit else None)
+        remember(catalogue)
         begin_spaces(writer, loaded)
         seen = catalogue.begin_build()
         for corpus in corpora:
@@ -103,7 +113,9 @@ def build(
         compact(writer, "anything is dead" if purge else "much is dead")
         summary.cases, summary.images = catalogue.count(), catalogue.count_images()
         if writer.has_changes() or purge:
-            manifest = writer.publish(grace=0.0 if purge else GRACE_SECONDS, progress=progress)
+            # A damaged generation is of no use to anybody who has not opened it yet.
+            grace = 0.0 if purge or repair else GRACE_SECONDS
+            manifest = writer.publish(grace=grace, progress=progress)
             summary.generation, summary.published = manifest.number, True
         else:
             writer.abandon()
@@ -135,6 +147,12 @@ def _remembered(writer: Writer, given: Sequence[Corpus]) -> list[Corpus]:
     ]
 
 
+def _put_source(catalogue: WorkCatalogue, corpus: Corpus) -> int:
+    return catalogue.put_source(
+        corpus.spec.name, json.dumps(spec_to_json(corpus.spec)), str(corpus.root)
+    )
+
+
 def _ingest(
     writer: Writer,
     corpus: Corpus,
@@ -147,7 +165,7 @@ def _ingest(
     catalogue = writer.catalogue
     root = str(corpus.root)
     name = corpus.spec.name
-    source = catalogue.put_source(name, json.dumps(spec_to_json(corpus.spec)), root)
+    source = _put_source(catalogue, corpus)
     limit = int(catalogue.fact("limit") or 0)
     entries = iter(corpus)
     count, ended = 0, False

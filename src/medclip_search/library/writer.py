@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -19,7 +19,12 @@ from uuid import uuid4
 import filelock
 
 import medclip_search
-from medclip_search.errors import LibraryBusyError, LibraryError, NotALibraryError
+from medclip_search.errors import (
+    LibraryBusyError,
+    LibraryDamagedError,
+    LibraryError,
+    NotALibraryError,
+)
 from medclip_search.library import layout
 from medclip_search.library.appendfile import AppendFile
 from medclip_search.library.catalogue import WorkCatalogue
@@ -43,18 +48,20 @@ from medclip_search.progress import SILENT, Progress
 GRACE_SECONDS = 3600.0
 """How long a superseded generation stays, for readers that are about to open it."""
 
+Prepare = Callable[[WorkCatalogue], None]
+
 
 class Writer:
     """A writing session. Use ``writing(path)``; it holds the library's lock."""
 
-    def __init__(self, library: Path, base: Manifest | None) -> None:
+    def __init__(self, library: Path, base: Manifest | None, prepare: Prepare) -> None:
         self.library = library
         self.base = base
         self.work = library / layout.WORK
         self.rebuild = False  # derive every index anew
         # Files of a lost generation may be open in readers: they are left, and never written to.
         self.fell_back = discard_unpublished(library, base.number if base is not None else 0)
-        self.resumed = _resume_or_begin(library, base)
+        self.resumed = _resume_or_begin(library, base, prepare)
         self.catalogue = WorkCatalogue.open_work(self.work / "catalogue.sqlite")
 
     def append_file(self, name: str, folder: str, suffix: str) -> AppendFile:
@@ -152,6 +159,7 @@ def writing(library: Path, *, create: bool = False, repair: bool = False) -> Ite
     Raises ``LibraryBusyError`` where another process writes, ``NotALibraryError`` where there is
     no library and ``create`` is false, ``LibraryError`` where the folder holds something
     else. ``repair`` starts from the newest intact generation, whatever ``CURRENT`` says.
+    ``prepare`` puts into a new session what must be there to resume it.
     """
     _check_folder(library, create)
     lock = filelock.FileLock(library / layout.LOCK)
@@ -166,11 +174,14 @@ def writing(library: Path, *, create: bool = False, repair: bool = False) -> Ite
             f"{library}: cannot be written to ({error.strerror}); build into a folder of your own"
         ) from None
     try:
+        try:
+            base = layout.read_current(library) if (library / layout.CURRENT).exists() else None
+        except LibraryDamagedError:
+            if not repair:
+                raise
         if repair:
             base = newest_intact(library)
-        else:
-            base = layout.read_current(library) if (library / layout.CURRENT).exists() else None
-        writer = Writer(library, base)
+        writer = Writer(library, base, prepare)
         try:
             yield writer
         finally:
@@ -208,7 +219,7 @@ def _check_folder(library: Path, create: bool) -> None:
 _OURS = {layout.LOCK, layout.WORK + ".part", layout.WORK + ".done", *layout.FOLDERS}
 
 
-def _resume_or_begin(library: Path, base: Manifest | None) -> bool:
+def _resume_or_begin(library: Path, base: Manifest | None, prepare: Prepare) -> bool:
     """Make ``work/`` ready; tells whether it was left by a session that was stopped."""
     work, part = library / layout.WORK, library / (layout.WORK + ".part")
     number = base.number if base is not None else 0
@@ -228,6 +239,7 @@ def _resume_or_begin(library: Path, base: Manifest | None) -> bool:
     if base is None:
         catalogue.set_fact("library", uuid4().hex)
     catalogue.begin_changes()
+    prepare(catalogue)
     catalogue.into_one_file()
     catalogue.close()
     flush_file(target)

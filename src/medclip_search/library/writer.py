@@ -153,7 +153,13 @@ class Writer:
 
 
 @contextmanager
-def writing(library: Path, *, create: bool = False, repair: bool = False) -> Iterator[Writer]:
+def writing(
+    library: Path,
+    *,
+    create: bool = False,
+    repair: bool = False,
+    prepare: Prepare = lambda _: None,
+) -> Iterator[Writer]:
     """Hold the library's lock and open a session on it.
 
     Raises ``LibraryBusyError`` where another process writes, ``NotALibraryError`` where there is

@@ -96,6 +96,12 @@ class Catalogue:
         found = self._all("SELECT value FROM facts WHERE name = ?", (name,))
         return str(found[0][0]) if found else None
 
+    def settings(self) -> tuple[object, ...]:
+        """All but the cases that makes one generation differ from another."""
+        facts = self._all("SELECT name, value FROM facts WHERE name IN ('encoder', 'limit')")
+        removed = self._all("SELECT count(*) FROM removed")
+        return sorted(facts), self.sources(), self.append_files(), removed
+
     def sources(self) -> list[SourceRecord]:
         return [
             SourceRecord(*row)
@@ -220,14 +226,6 @@ class WorkCatalogue(Catalogue):
             raise
         return cls(connection)
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        super().__init__(connection)
-        self._dirty = False
-
-    def is_changed(self) -> bool:
-        """Whether anything that a reader can see differs from what was published."""
-        return self._dirty or self._run("SELECT 1 FROM changed").fetchone() is not None
-
     @contextmanager
     def transaction(self) -> Iterator[None]:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -251,7 +249,6 @@ class WorkCatalogue(Catalogue):
     def set_fact(self, name: str, value: str | None) -> None:
         if value == self.fact(name):
             return
-        self._dirty = True
         if value is None:
             self._run("DELETE FROM facts WHERE name = ?", (name,))
         else:
@@ -259,8 +256,6 @@ class WorkCatalogue(Catalogue):
 
     def put_source(self, name: str, spec: str, root: str) -> int:
         """Remember a corpus under its name; one that was known keeps its number."""
-        if (name, spec, root) not in {(s.name, s.spec, s.root) for s in self.sources()}:
-            self._dirty = True
         self._run(
             "INSERT INTO sources (name, spec, root) VALUES (?, ?, ?) "
             "ON CONFLICT (name) DO UPDATE SET spec = excluded.spec, root = excluded.root",
@@ -399,7 +394,6 @@ class WorkCatalogue(Catalogue):
 
     def put_append_file(self, name: str, path: str, size: int = 0) -> None:
         """Start (or start anew) the append-only file of a name; its old blocks are forgotten."""
-        self._dirty = True
         self._run("DELETE FROM blocks WHERE name = ?", (name,))
         self._run("INSERT OR REPLACE INTO append_files VALUES (?, ?, ?)", (name, path, size))
 

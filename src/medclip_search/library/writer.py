@@ -27,7 +27,7 @@ from medclip_search.errors import (
 )
 from medclip_search.library import layout
 from medclip_search.library.appendfile import AppendFile
-from medclip_search.library.catalogue import WorkCatalogue
+from medclip_search.library.catalogue import Catalogue, WorkCatalogue
 from medclip_search.library.derive import Derived, derive
 from medclip_search.library.durable import (
     flush_file,
@@ -77,7 +77,13 @@ class Writer:
 
     def has_changes(self) -> bool:
         """Whether publishing would make a different generation."""
-        return self.base is None or self.rebuild or self.resumed or self.catalogue.is_changed()
+        if self.base is None or self.rebuild or self.catalogue.changed():
+            return True
+        published = Catalogue.open_snapshot(self.library / self.base.catalogue)
+        try:
+            return published.settings() != self.catalogue.settings()
+        finally:
+            published.close()
 
     def publish(self, *, grace: float = GRACE_SECONDS, progress: Progress = SILENT) -> Manifest:
         """Make the work catalogue the published generation, and end the session."""

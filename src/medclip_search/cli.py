@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from medclip_search.library.build import BuildSummary
 
 _LIBRARY = click.argument("library", type=click.Path(path_type=Path))
-_COMMON: dict[str, Any] = {"context_settings": {"help_option_names": ["-h", "--help"]}}
+_HELP = {"help_option_names": ["-h", "--help"]}
 
 
-@click.group(**_COMMON, epilog="For research and teaching. Not for diagnosis.")
+@click.group(context_settings=_HELP, epilog="For research and teaching. Not for diagnosis.")
 @click.version_option(__version__, prog_name="medclip-search")
 def commands() -> None:
     """Search published medical figures by image, by words, or by both.
@@ -29,7 +29,7 @@ def commands() -> None:
     """
 
 
-@commands.command(**_COMMON)
+@commands.command()
 @_LIBRARY
 @click.option(
     "--corpus",
@@ -85,7 +85,7 @@ def build(
         terminal.say(line)
 
 
-@commands.command(**_COMMON)
+@commands.command()
 @_LIBRARY
 @click.argument("words", nargs=-1)
 @click.option("--image", multiple=True, metavar="FILE", help="A picture to find the like of.")
@@ -139,7 +139,7 @@ def search(
         terminal.say(f"note: {note}")
 
 
-@commands.command(**_COMMON)
+@commands.command()
 @_LIBRARY
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def info(library: Path, as_json: bool) -> None:
@@ -152,7 +152,7 @@ def info(library: Path, as_json: bool) -> None:
     click.echo(json.dumps(facts) if as_json else "\n".join(terminal.info_lines(facts)))
 
 
-@commands.command(**_COMMON)
+@commands.command()
 @_LIBRARY
 def verify(library: Path) -> None:
     """Compare every byte of a library with its checksum. Exit 1 where something is damaged."""
@@ -168,7 +168,7 @@ def verify(library: Path) -> None:
     click.echo(f"{library}: no damage found")
 
 
-@commands.command(**_COMMON)
+@commands.command()
 @_LIBRARY
 @click.option("--id", "ids", multiple=True, metavar="ID", help="A case to take out.")
 @click.option("--where", multiple=True, metavar="KEY=VALUE", help="Cases to take out, by filter.")
@@ -182,12 +182,12 @@ def remove(library: Path, ids: tuple[str, ...], where: tuple[str, ...], purge: b
     terminal.say(f"{library}: {count} cases removed")
 
 
-@commands.group(**_COMMON)
+@commands.group()
 def encoder() -> None:
     """What turns pictures and words into vectors."""
 
 
-@encoder.command("list", **_COMMON)
+@encoder.command("list")
 def list_encoders() -> None:
     """Show the encoders that this installation has."""
     from medclip_search import terminal
@@ -197,7 +197,7 @@ def list_encoders() -> None:
         click.echo(terminal.encoder_line(one))
 
 
-@commands.command(**_COMMON)
+@commands.command()
 @_LIBRARY
 @click.option(
     "--host",
@@ -213,7 +213,7 @@ def serve(library: Path, host: str, port: int) -> None:
     serve_library(library, host, port)
 
 
-@commands.command(**_COMMON)
+@commands.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=8501, show_default=True)
 @click.option("--library", type=click.Path(path_type=Path), help="Where to build it.")
 def demo(port: int, library: Path | None) -> None:
@@ -245,7 +245,8 @@ def _status(error: BaseException) -> int:
         click.echo(error.format_message(), err=True)
         return 2
     if isinstance(error, click.ClickException):
-        path = error.ctx.command_path if getattr(error, "ctx", None) else "medclip-search"
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context is not None else "medclip-search"
         click.echo(f"{path}: {error.format_message()} (see '{path} --help')", err=True)
         return error.exit_code
     if isinstance(error, MedClipError):

@@ -9,9 +9,9 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medclip_search import NOT_FOR_DIAGNOSIS
 from medclip_search.app.exports import to_csv, to_json
 from medclip_search.cases import Case
-from medclip_search.server.rest import DISCLAIMER
 
 captions = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 
@@ -24,7 +24,7 @@ def rows(content: bytes) -> list[dict[str, str]]:
 def test_json_keeps_every_caption_and_the_notice(texts: list[str]) -> None:
     cases = [Case(str(n), caption=text) for n, text in enumerate(texts)]
     kept = json.loads(to_json(cases))
-    assert kept["notice"] == DISCLAIMER
+    assert kept["notice"] == NOT_FOR_DIAGNOSIS
     assert [case["caption"] for case in kept["cases"]] == texts
 
 
@@ -34,7 +34,7 @@ def test_csv_has_one_row_a_case_and_no_formulas(texts: list[str]) -> None:
     found = rows(to_csv(cases))
     assert len(found) == len(texts)
     for row, text in zip(found, texts, strict=True):
-        assert row["notice"] == DISCLAIMER
+        assert row["notice"] == NOT_FOR_DIAGNOSIS
         assert row["caption"] in (text, f"'{text}")
         assert not row["caption"].startswith(("=", "+", "-", "@", "\t", "\r"))
 
@@ -45,4 +45,4 @@ def test_a_formula_in_a_caption_is_text() -> None:
 
 
 def test_an_empty_tray_still_says_what_it_is_not_for() -> None:
-    assert json.loads(to_json([])) == {"notice": DISCLAIMER, "cases": []}
+    assert json.loads(to_json([])) == {"notice": NOT_FOR_DIAGNOSIS, "cases": []}

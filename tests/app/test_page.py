@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from medclip_search import NOT_FOR_DIAGNOSIS
 from medclip_search.api import Library, remove_cases
 from medclip_search.library.build import build
 from medclip_search.search.query import Query
-from medclip_search.server.rest import DISCLAIMER
 
 if TYPE_CHECKING:
     from tests.app.conftest import Draw, Served
@@ -48,7 +48,7 @@ def headline(page: Page) -> Locator:
 
 
 def test_the_empty_page_explains_itself(page: Page) -> None:
-    expect(page.get_by_text(DISCLAIMER)).to_be_visible()
+    expect(page.get_by_text(NOT_FOR_DIAGNOSIS)).to_be_visible()
     expect(page.get_by_text("Try some words")).to_be_visible()
     figures = page.locator('[role=list][aria-label="Example figures"] .card')
     expect(figures).to_have_count(6, timeout=LONG)
@@ -184,9 +184,9 @@ def test_the_tray_is_exported_with_the_notice(page: Page) -> None:
             page.get_by_role("button", name=kind).click()
         texts[kind] = Path(download.value.path()).read_text("utf-8-sig")
     (row,) = csv.DictReader(io.StringIO(texts["CSV"]))
-    assert (row["caption"], row["notice"]) == (own, DISCLAIMER)
+    assert (row["caption"], row["notice"]) == (own, NOT_FOR_DIAGNOSIS)
     kept = json.loads(texts["JSON"])
-    assert kept["notice"] == DISCLAIMER
+    assert kept["notice"] == NOT_FOR_DIAGNOSIS
     assert [case["caption"] for case in kept["cases"]] == [own]
 
 

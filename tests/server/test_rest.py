@@ -15,11 +15,12 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from starlette.formparsers import MultiPartParser
 
+from medclip_search import NOT_FOR_DIAGNOSIS
 from medclip_search.api import Library
 from medclip_search.errors import LibraryDamagedError
 from medclip_search.search.query import Query
 from medclip_search.server import uploads
-from medclip_search.server.rest import DISCLAIMER, create_api
+from medclip_search.server.rest import create_api
 
 Ids = dict[str, str]
 
@@ -44,7 +45,7 @@ def test_words_as_json_give_what_the_library_gives(
     assert [hit["id"] for hit in body["hits"]] == [hit.id for hit in expected]
     assert body["hits"][0]["id"] == ids["no picture"]
     assert body["generation"] == expected.generation
-    assert body["disclaimer"] == DISCLAIMER
+    assert body["disclaimer"] == NOT_FOR_DIAGNOSIS
     assert body["milliseconds"] >= 0
     assert isinstance(body["notes"], list)
 

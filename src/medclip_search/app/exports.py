@@ -7,9 +7,9 @@ import io
 import json
 from collections.abc import Sequence
 
+from medclip_search import NOT_FOR_DIAGNOSIS
 from medclip_search.cases import Case
 from medclip_search.search.hits import case_to_json
-from medclip_search.server.rest import DISCLAIMER
 
 _COLUMNS = (
     "id",
@@ -32,7 +32,9 @@ def to_json(cases: Sequence[Case]) -> bytes:
         known = case_to_json(case)
         del known["image"]  # a path on the server's disk says nothing to the reader
         kept.append({"id": case.id} | known)
-    return json.dumps({"notice": DISCLAIMER, "cases": kept}, ensure_ascii=False, indent=2).encode()
+    return json.dumps(
+        {"notice": NOT_FOR_DIAGNOSIS, "cases": kept}, ensure_ascii=False, indent=2
+    ).encode()
 
 
 def to_csv(cases: Sequence[Case]) -> bytes:
@@ -43,7 +45,7 @@ def to_csv(cases: Sequence[Case]) -> bytes:
     for case in cases:
         known = {"id": case.id} | case_to_json(case)
         row = [known[column] for column in _COLUMNS]
-        writer.writerow([_inert(v) for v in [*row, "; ".join(case.keywords), DISCLAIMER]])
+        writer.writerow([_inert(v) for v in [*row, "; ".join(case.keywords), NOT_FOR_DIAGNOSIS]])
     return buffer.getvalue().encode("utf-8-sig")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import streamlit as st
@@ -19,7 +19,7 @@ _FIELDS = {
 
 
 def filters(shared: Shared, library: Library) -> tuple[str, ...]:
-    """Draw the filters; gives those in force as texts, such as ``modality=CT``."""
+    """Draw the filters; gives those in force as texts, such as ``modality="CT","MR"``."""
     known = library.fields()
     st.subheader("Narrow", anchor=False)
     where = []
@@ -27,16 +27,15 @@ def filters(shared: Shared, library: Library) -> tuple[str, ...]:
         counts = _counts(shared, library, name) if name in known else {}
         if len(counts) < 2:  # one value alone narrows nothing
             continue
-        chosen = st.selectbox(
+        chosen = st.multiselect(
             label,
             list(counts),
-            index=None,
             placeholder="Any",
             key=f"filter-{name}",
             format_func=partial(_with_count, counts),
         )
-        if chosen is not None:
-            where.append(f"{name}={chosen}")
+        if chosen:
+            where.append(any_of(name, chosen))
     years = [int(year) for year in _counts(shared, library, "year")] if "year" in known else []
     if len(years) > 1:
         first, last = min(years), max(years)
@@ -44,6 +43,12 @@ def filters(shared: Shared, library: Library) -> tuple[str, ...]:
         if (low, high) != (first, last):
             where.append(f"year={low}..{high}")
     return tuple(where)
+
+
+def any_of(name: str, values: Sequence[str]) -> str:
+    """The filter that holds for any of some values, whatever characters are in them."""
+    quoted = ('"' + value.replace('"', '""') + '"' for value in values)
+    return f"{name}={','.join(quoted)}"
 
 
 def _counts(shared: Shared, library: Library, name: str) -> Mapping[str, int]:

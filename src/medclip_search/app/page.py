@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from medclip_search import NOT_FOR_DIAGNOSIS
 from medclip_search.app.ask import search_bar
 from medclip_search.app.case_view import open_case
 from medclip_search.app.filters import filters
@@ -15,7 +16,6 @@ from medclip_search.app.theme import PAGE_STYLE
 from medclip_search.app.tray import tray
 from medclip_search.app.welcome import welcome
 from medclip_search.errors import MedClipError
-from medclip_search.server.rest import DISCLAIMER
 from medclip_search.server.shared import current
 
 
@@ -24,7 +24,7 @@ def main() -> None:
     # An icon of our own: Streamlit would fetch a named one from a server on the internet.
     icon = Path(__file__).with_name("icon.svg")
     st.set_page_config(page_title="MedClip Search", page_icon=str(icon), layout="wide")
-    st.html(f'{PAGE_STYLE}<div class="medclip-notice" role="note">{DISCLAIMER}</div>')
+    st.html(f'{PAGE_STYLE}<div class="medclip-notice" role="note">{NOT_FOR_DIAGNOSIS}</div>')
     shared, session = current(), Session.current()
     try:
         library = shared.library()

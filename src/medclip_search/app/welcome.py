@@ -8,6 +8,7 @@ import streamlit as st
 
 from medclip_search.api import Library
 from medclip_search.app.ask import search_with_figure
+from medclip_search.app.filters import any_of
 from medclip_search.app.gallery import Act, Card, gallery
 from medclip_search.app.session import Session
 from medclip_search.cases import Case
@@ -75,7 +76,9 @@ def _figures(library: Library) -> list[Case]:
         if not values:
             continue
         share = -(-_FIGURES // len(values))
-        browsed = [library.search(Query(where=f"{name}={value}"), k=4 * share) for value in values]
+        browsed = [
+            library.search(Query(where=any_of(name, [value])), k=4 * share) for value in values
+        ]
         picked = [[hit.case for hit in hits if hit.case.image][:share] for hits in browsed]
         # One of each first, then the second of each.
         turns = zip_longest(*picked)

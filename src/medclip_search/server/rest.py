@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
+from medclip_search import NOT_FOR_DIAGNOSIS
 from medclip_search.api import Library
 from medclip_search.cases import Case
 from medclip_search.errors import (
@@ -32,8 +33,6 @@ from medclip_search.images import read_image
 from medclip_search.search.hits import case_to_json
 from medclip_search.search.query import Query
 from medclip_search.server.uploads import LIMIT_MB, bounded, keep_in_memory
-
-DISCLAIMER = "For research and teaching. Not for diagnosis."
 
 MOST_HITS = 1000
 """The largest ``k`` that one request may ask for."""
@@ -69,7 +68,7 @@ def create_api(library: Callable[[], Library]) -> FastAPI:
     api = FastAPIOffline(
         title="MedClip Search",
         version=version("medclip-search"),
-        description=f"Search published medical figures by image, by words, or both. {DISCLAIMER}",
+        description=f"Published medical figures by image, by words, or by both. {NOT_FOR_DIAGNOSIS}",
         redoc_url=None,
     )
     _answer_errors_in_json(api)
@@ -91,7 +90,7 @@ def create_api(library: Callable[[], Library]) -> FastAPI:
                 "notes": list(hits.notes),
                 "generation": hits.generation,
                 "milliseconds": hits.milliseconds,
-                "disclaimer": DISCLAIMER,
+                "disclaimer": NOT_FOR_DIAGNOSIS,
             }
         )
 
@@ -104,7 +103,7 @@ def create_api(library: Callable[[], Library]) -> FastAPI:
             {"id": found.id}
             | case_to_json(found)
             | _addresses(root, found)
-            | {"disclaimer": DISCLAIMER}
+            | {"disclaimer": NOT_FOR_DIAGNOSIS}
         )
 
     @api.get("/images/{case_id:path}", response_class=Response)

@@ -67,7 +67,7 @@ def fold(value: Value) -> str:
         return "yes" if value else "no"
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         value = int(value)
-    return " ".join(str(value).replace("\0", " ").split()).casefold()
+    return " ".join(_plain(value).replace("\0", " ").split()).casefold()
 
 
 def number(value: Value) -> float:
@@ -313,9 +313,11 @@ class Columns:
         """Values with the number of cases (of those allowed), most frequent first."""
         column = self._field(field)
         counts = column.counts(allowed)
-        present = np.flatnonzero(counts)
-        ranked = present[np.argsort(-counts[present], kind="stable")]
-        return {column.value(int(code)): int(counts[code]) for code in ranked}
+        found: dict[Value, int] = {}
+        for code in np.flatnonzero(counts).tolist():
+            value = column.value(code)  # 45 and 45.0 are two codes but one value
+            found[value] = found.get(value, 0) + int(counts[code])
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def equals(self, field: str, value: Value) -> Mask:
         """The cases with this value, letters' case aside; numbers are equal as numbers."""

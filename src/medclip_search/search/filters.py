@@ -28,7 +28,7 @@ from medclip_search.indexes.columns import SEVERAL, SINGLE, Columns, number
 
 Mask = NDArray[np.bool_]
 
-_FORM = re.compile(r"\s*(?P<field>.+?)\s*(?P<sign>!=|>=|<=|=|>|<)\s*(?P<value>.*?)\s*", re.DOTALL)
+_FORM = re.compile(r"(?P<field>.+?)\s*(?P<sign>!=|>=|<=|=|>|<)\s*(?P<value>.*)")
 _EXAMPLE = "write KEY=VALUE, for example modality=CT, modality=CT,MR or year=2010..2015"
 _SHOWN = 30
 
@@ -85,11 +85,10 @@ class Filter:
 
 def parse_filter(text: str, fields: Sequence[str] = (*SINGLE, *SEVERAL)) -> Filter:
     """Read one filter. Raises ``FilterError``, naming the ``fields`` there are."""
+    text = " ".join(text.split())
     match = _FORM.fullmatch(text)
     if match is None or not match["value"]:
-        raise FilterError(
-            f"{text.strip() or '(empty)'}: not a filter; {_EXAMPLE}; {_known(fields)}"
-        )
+        raise FilterError(f"{text or '(empty)'}: not a filter; {_EXAMPLE}; {_known(fields)}")
     field, sign, value = match["field"], match["sign"], match["value"]
     if sign in (">=", "<=", ">", "<"):
         bound = number(value)
@@ -119,8 +118,8 @@ def parse_filter(text: str, fields: Sequence[str] = (*SINGLE, *SEVERAL)) -> Filt
                 low=None if numbers[0] else low,
                 high=None if numbers[1] else high,
             )
-    try:  # a line break begins no new row here
-        row = next(csv.reader([re.sub(r"[\r\n]", " ", value)], skipinitialspace=True))
+    try:
+        row = next(csv.reader([value], skipinitialspace=True))
     except csv.Error as error:
         raise FilterError(f"{text[:80]}…: {error}; {_EXAMPLE}") from None
     values = tuple(part.strip() for part in row if part.strip())

@@ -1,0 +1,203 @@
+"""Columns: masks, counts and order against plain Python over the same cases."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medclip_search.cases import Case, ImageSource, Value
+from medclip_search.indexes.columns import Columns, build_columns
+
+IMAGE = ImageSource(Path("/images/a.png"))
+
+
+def columns_of(folder: Path, cases: dict[int, Case]) -> Columns:
+    folder.mkdir(parents=True, exist_ok=True)
+    build_columns(cases.items(), folder)
+    return Columns.open(folder)
+
+
+def keys(mask: np.ndarray[Any, Any]) -> list[int]:
+    return [int(key) for key in np.flatnonzero(mask)]
+
+
+CASES = {
+    2: Case("b", "roco", "A chest", IMAGE, "PMC1", "CC BY", "commercial", 2010, "CT", "chest"),
+    3: Case("a", "roco", "", IMAGE, year=2015, modality="MR", keywords=("lung", "Lung", "node")),
+    5: Case("Z", "own", "Foot", cuis=("C1", "C2"), metadata={"Age": 45, "year": "old", "Sex": "F"}),
+    7: Case("é", "own", "A", IMAGE, year=2010, metadata={"Age": "7", "Sex": "f", "Cut": "Axial, a"}),
+    8: Case("zz", "own", "B", metadata={"Age": 45.0, "Sex": "M", "Seen": True}),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def columns(tmp_path_factory: pytest.TempPathFactory) -> Columns:
+    return columns_of(tmp_path_factory.mktemp("columns"), CASES)
+
+
+def test_order_is_by_code_points_and_holes_are_dead(columns: Columns) -> None:
+    assert columns.size == 9
+    assert keys(columns.live) == [2, 3, 5, 7, 8]
+    assert sorted([2, 3, 5, 7, 8], key=lambda key: columns.order[key]) == [5, 3, 2, 8, 7]
+    assert columns.cases == 5
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("modality", "ct", [2]),
+        ("Modality", "CT", [2]),
+        ("modality", "C", []),
+        ("year", 2010, [2, 7]),
+        ("year", "2010", [2, 7]),
+        ("year", "2010.0", [2, 7]),
+        ("metadata.year", "OLD", [5]),
+        ("age", "45", [5, 8]),
+        ("metadata.Age", 7, [7]),
+        ("Sex", "F", [5, 7]),
+        ("Cut", "axial,  A", [7]),
+        ("Seen", "true", [8]),
+        ("keyword", "LUNG", [3]),
+        ("cui", "c2", [5]),
+        ("has_image", "no", [5, 8]),
+        ("has_caption", True, [2, 5, 7, 8]),
+        ("region", "foot", []),
+        ("licence_class", "commercial", [2]),
+    ],
+)
+def test_equals(columns: Columns, field: str, value: Value, expected: list[int]) -> None:
+    assert keys(columns.equals(field, value)) == expected
+
+
+def test_between_and_present(columns: Columns) -> None:
+    assert keys(columns.between("year", 2011, None)) == [3]
+    assert keys(columns.between("year", None, 2010)) == [2, 7]
+    assert keys(columns.between("Age", 7, 44)) == [7]
+    assert keys(columns.between("modality", 0, 9)) == []
+    assert keys(columns.present("keyword")) == [3]
+    assert keys(columns.present("Sex")) == [5, 7, 8]
+    assert keys(columns.present("licence")) == [2]
+
+
+def test_counts_most_frequent_first(columns: Columns) -> None:
+    assert list(columns.counts("year").items()) == [(2010, 2), (2015, 1)]
+    assert columns.counts("corpus") == {"own": 3, "roco": 2}
+    assert columns.counts("keyword", columns.equals("modality", "MR")) == {
+        "Lung": 1,
+        "lung": 1,
+        "node": 1,
+    }
+    assert columns.counts("corpus", columns.equals("year", 2010)) == {"own": 1, "roco": 1}
+
+
+def test_values_of_a_case(columns: Columns) -> None:
+    assert columns.value("Sex", 7) == "f"
+    assert columns.value("Sex", 2) is None
+    assert columns.all_values("cui", 5) == ["C1", "C2"]
+    codes = columns.codes("modality")
+    assert columns.decode("modality", int(codes[3])) == "MR"
+    assert codes[5] == -1
+
+
+def test_fields_and_those_unknown(columns: Columns) -> None:
+    assert columns.fields()[len(columns.built_in) :] == [
+        *("Age", "Cut", "Seen", "Sex", "metadata.year")
+    ]
+    assert columns.is_numeric("Age")
+    assert not columns.is_numeric("Sex")
+    with pytest.raises(KeyError):
+        columns.equals("nothing", "x")
+
+
+def test_pictures_without_captions(columns: Columns, tmp_path: Path) -> None:
+    assert columns.captionless is not None
+    assert keys(columns.captionless) == [3]
+    assert columns_of(tmp_path, {1: CASES[2]}).captionless is None
+
+
+def test_an_empty_library_has_its_fields(tmp_path: Path) -> None:
+    columns = columns_of(tmp_path, {})
+    assert columns.size == 0
+    assert columns.counts("modality") == {}
+    assert keys(columns.equals("year", "2010")) == []
+    assert keys(columns.between("year", 1, 2)) == []
+    assert keys(columns.present("cui")) == []
+    assert columns.fields() == list(columns.built_in)
+
+
+def test_more_cases_than_a_batch(tmp_path: Path) -> None:
+    count = 70_000
+    columns = columns_of(
+        tmp_path,
+        {k: Case(str(k), "c", metadata={"n": k % 40_000, "t": f"t{k}"}) for k in range(count)},
+    )
+    assert keys(columns.equals("n", 39_999)) == [39_999]
+    assert keys(columns.equals("n", 7)) == [7, 40_007]
+    assert keys(columns.equals("t", "T69999")) == [69_999]
+    assert columns.order.tolist() == np.argsort(np.argsort([str(k) for k in range(count)])).tolist()
+
+
+def test_nothing_but_the_columns_is_left(tmp_path: Path) -> None:
+    columns_of(tmp_path, CASES)
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
+VALUES = st.one_of(
+    st.sampled_from(["CT", "ct", "MR", "a,b", "10", "1e3", "é", "É", " x  y ", "nan", "\ud800"]),
+    st.text(max_size=4),
+    st.integers(-5, 5),
+    st.floats(),
+    st.booleans(),
+    st.none(),
+)
+
+
+def folded(value: Value) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        value = int(value)
+    text = str(value).encode("utf-8", "replace").decode()
+    return " ".join(text.replace("\0", " ").split()).casefold()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rows=st.dictionaries(st.integers(0, 30), VALUES, min_size=1, max_size=20), low=st.floats(-5, 5)
+)
+def test_any_metadata(rows: dict[int, Value], low: float) -> None:
+    cases = {key: Case(f"id{key}", metadata={"x": value}) for key, value in rows.items()}
+    held = {key: value for key, value in rows.items() if value is not None and value != ""}
+    with TemporaryDirectory() as folder:
+        columns = columns_of(Path(folder), cases)
+        if not held:
+            assert "x" not in columns.fields()
+            return
+        assert keys(columns.present("x")) == sorted(held)
+        flags = all(isinstance(value, bool) for value in held.values())
+        for value in held.values():
+            if flags or isinstance(value, bool):
+                continue
+            same = [key for key, other in held.items() if folded(other) == folded(value)]
+            assert keys(columns.equals("x", value)) == sorted(same)
+        counted = Counter(columns.counts("x").values())
+        assert sum(n * c for n, c in counted.items()) == len(held)
+        numbers = {}
+        for key, value in held.items():
+            try:
+                number = math.nan if isinstance(value, bool) else float(value)
+            except ValueError:
+                continue
+            if math.isfinite(number):
+                numbers[key] = number
+        assert keys(columns.between("x", low, None)) == sorted(
+            k for k, n in numbers.items() if n >= low
+        )

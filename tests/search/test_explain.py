@@ -1,0 +1,52 @@
+"""The sentence that says why a hit is a hit."""
+
+from __future__ import annotations
+
+import pytest
+
+from medclip_search.cases import Case
+from medclip_search.search.explain import matched_words, ordinal, why
+from medclip_search.search.feedback import TermWeight
+from medclip_search.search.hits import FeedbackEvidence, ListEvidence
+from tests.search.small_library import SmallLibrary
+
+CASE = Case("x", caption="Cavitations of the right lung", keywords=("tuberculosis",))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (112, "112th"), (121, "121st")],
+)
+def test_ordinals(number: int, text: str) -> None:
+    assert ordinal(number) == text
+
+
+def test_words_as_typed_the_rarest_first(small: SmallLibrary) -> None:
+    wanted = ["LUNG cavitation", 'the "tuberculosis" heart']
+    found = matched_words(CASE, wanted, small.text)
+    assert found == ["tuberculosis", "the", "cavitation", "LUNG"]
+
+
+def test_lists_in_plain_words(small: SmallLibrary) -> None:
+    lists = [
+        ListEvidence("image:biomedclip", 1, 0.9, 1 / 61),
+        ListEvidence("image:compact", 4, 0.7, 1 / 64),
+        ListEvidence("words", 3, 9.1, 1 / 63),
+        ListEvidence("not-image:compact", 12, 0.5, -1 / 72),
+    ]
+    assert why(lists, CASE, ["lung"], small.text) == (
+        "1st by image likeness, 3rd by words (lung), 12th in likeness to the unwanted image"
+    )
+
+
+def test_feedback_in_plain_words(small: SmallLibrary) -> None:
+    weights = [TermWeight("cavit", 3.0, 2, 0), TermWeight("modality=CT", -2.0, 0, 1)]
+    liked = FeedbackEvidence(0.0, (("cavit", 1.2),), 0.4, 1.6)
+    lists = [ListEvidence("words", 3, 9.1, 1 / 63)]
+    assert why(lists, CASE, [], small.text, liked, weights, 3) == (
+        "3rd by words, also mentions *cavit*, like 2 of your 3 likes, looks like what you like"
+    )
+    disliked = FeedbackEvidence(0.0, (("judged=disliked", -4.0), ("modality=CT", -1.0)), 0.0, -5.0)
+    assert why([], CASE, [], small.text, disliked, weights, 1) == (
+        "Disliked by you, is *CT*, like 1 case you dislike"
+    )

@@ -46,7 +46,7 @@ def why(
             part += f" ({', '.join(found)})"
         parts.append(part)
     if feedback is not None:
-        parts += _steered(feedback, weights, likes, bool(parts))
+        parts += _steered(feedback, case, text, weights, likes, bool(parts))
     sentence = ", ".join(parts)
     return sentence[:1].upper() + sentence[1:]
 
@@ -69,7 +69,12 @@ def ordinal(number: int) -> str:
 
 
 def _steered(
-    feedback: FeedbackEvidence, weights: Sequence[TermWeight], likes: int, also: bool
+    feedback: FeedbackEvidence,
+    case: Case,
+    text: TextIndex,
+    weights: Sequence[TermWeight],
+    likes: int,
+    also: bool,
 ) -> list[str]:
     parts = []
     terms = dict(feedback.terms)
@@ -80,7 +85,7 @@ def _steered(
     if strongest is not None and abs(terms[strongest]) >= _FELT:
         one = known[strongest]
         verb = "is" if "=" in strongest else "also mentions" if also else "mentions"
-        shown = strongest.partition("=")[2] or strongest
+        shown = strongest.partition("=")[2] or _as_written(strongest, case, text)
         if terms[strongest] > 0:
             parts.append(f"{verb} *{shown}*, like {one.liked} of your {_count(likes, 'like')}")
         else:
@@ -90,6 +95,12 @@ def _steered(
     elif feedback.images <= -_FELT:
         parts.append("looks less like what you like than like what you do not")
     return parts
+
+
+def _as_written(term: str, case: Case, text: TextIndex) -> str:
+    """The word of the caption that a term comes from."""
+    words = re.findall(r"\w+", case.caption)
+    return next((word.lower() for word in words if text.terms(word) == [term]), term)
 
 
 def _count(number: int, word: str) -> str:

@@ -130,7 +130,10 @@ def test_terms_and_their_frequencies(index: TextIndex) -> None:
         *("no", "3", "cm", "t2", "weight", "naiv", "lung")
     ]
     assert index.document_frequency("pneumothorax") == 2
-    assert index.holding("pneumothorax", np.array([0, 1, 5])).tolist() == [0]
+    keys, asked = np.array([5, 0, 20, 3]), ["pneumothorax", "no", "liver", *["qq"] * 30, "chest"]
+    held = index.holding(asked, keys)
+    assert held.shape == (4, 34)
+    assert np.argwhere(held).tolist() == [[1, 0], [1, 33], [3, 0], [3, 1]]
     assert index.size == len(CAPTIONS) + 1
     about = index.describe()
     assert (about["documents"], about["deleted"], about["k1"], about["b"]) == (9, 0, 1.2, 0.75)

@@ -183,19 +183,21 @@ def _held(
     snapshot: Snapshot, keys: Keys, weights: Sequence[TermWeight], fields: Sequence[str]
 ) -> Doubles:
     """(n, terms): 1 where a candidate has the term."""
-    held = np.zeros((len(keys), len(weights)))
     columns = snapshot.columns
+    held = np.zeros((len(keys), len(weights)))
+    words: list[int] = []
     for at, one in enumerate(weights):
         field, _, value = one.term.partition("=")
-        if value and field in fields:
-            code = next(
-                code
-                for code in range(columns.values(field))
-                if str(columns.decode(field, code)) == value
-            )
-            held[:, at] = columns.codes(field)[keys] == code
-        else:
-            held[:, at] = np.isin(keys, snapshot.text.holding(one.term, keys))
+        if field not in fields:
+            words.append(at)
+            continue
+        code = next(
+            code
+            for code in range(columns.values(field))
+            if str(columns.decode(field, code)) == value
+        )
+        held[:, at] = columns.codes(field)[keys] == code
+    held[:, words] = snapshot.text.holding([weights[at].term for at in words], keys)
     return held
 
 

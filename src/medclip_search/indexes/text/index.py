@@ -41,8 +41,8 @@ B = 0.75
 FIELD_WEIGHTS = {"caption": 1.0, "keywords": 0.25}
 """Keywords often repeat the caption, so they only nudge (see benchmarks/roco_captions.py)."""
 
-TERM_SET = 10_000
-"""Up to so many allowed cases are named in the query itself; above, answers are sifted."""
+SIFTING = 12
+"""To name an allowed case in the query costs as much as to sift so many answers (measured)."""
 DEEPEST_TIES = 1 << 17
 """Equal scores are completed, to be ordered by id, until so many answers were looked at."""
 DECIMALS = 3
@@ -54,6 +54,7 @@ FUZZY_WORDS = 8
 """So many unknown words of one query are looked for with a letter off."""
 
 _HEAP = 128 << 20
+_BITS = 23  # whole numbers that a float32 score holds exactly
 _BATCH = 10_000
 _COMMON_ID_LENGTH = 6
 
@@ -360,16 +361,29 @@ class TextIndex:
         keys = self._keys(query, self.size)
         return keys if allowed is None else keys[allowed[keys]]
 
-    def holding(self, term: str, keys: Keys) -> Keys:
-        """Those of the keys, rising, whose caption holds a term (as ``terms`` gives it)."""
+    def holding(self, terms: Sequence[str], keys: Keys) -> Mask:
+        """Which keys' captions hold which terms (as ``terms`` gives them), (keys, terms) bool."""
+        held = np.zeros((len(keys), len(terms)), np.bool_)
         only = tantivy.Query.term_set_query(self._schema, "key", keys.tolist())
-        query = tantivy.Query.boolean_query(
-            [
-                (tantivy.Occur.Must, self._term("caption", term)),
-                (tantivy.Occur.Must, tantivy.Query.const_score_query(only, 0.0)),
+        by_key = np.argsort(keys)
+        for start in range(0, len(terms), _BITS):
+            some = terms[start : start + _BITS]
+            # One search for many terms: each adds its own bit to the score.
+            clauses = [
+                (
+                    tantivy.Occur.Should,
+                    tantivy.Query.const_score_query(self._term("caption", term), float(1 << bit)),
+                )
+                for bit, term in enumerate(some)
             ]
-        )
-        return self._keys(query, len(keys))
+            among = (tantivy.Occur.Must, tantivy.Query.const_score_query(only, 0.0))
+            query = tantivy.Query.boolean_query([*clauses, among])
+            hits = self._searcher.search(query, max(1, len(keys)), count=False).hits
+            bits = np.fromiter((int(score) for score, _ in hits), np.int64, len(hits))
+            found = self._searcher.fast_field_values("key", [address for _, address in hits])
+            rows = by_key[np.searchsorted(keys, np.array(found, np.int64), sorter=by_key)]
+            held[rows, start : start + len(some)] = bits[:, None] >> np.arange(len(some)) & 1
+        return held
 
     # --- from the tree to a query ---
 
@@ -519,7 +533,7 @@ class TextIndex:
         if allowed is not None:
             count = int(np.count_nonzero(allowed))
             share = min(1.0, count / max(size, 1))
-            if count <= TERM_SET:
+            if count and count * SIFTING <= min(size, 1.2 * k / share):
                 only = tantivy.Query.term_set_query(
                     self._schema, "key", np.flatnonzero(allowed).tolist()
                 )

@@ -2,19 +2,20 @@
 
 A column-store in the plain sense (Abadi et al., The Design and Implementation of Modern
 Column-Oriented Database Systems, 2013): each field is an array of dictionary codes, one a case
-key, beside the sorted dictionary of its values. Files are memory-mapped and looked at only when
-their field is asked for, so that opening costs one small JSON file.
+key, beside the sorted dictionary of its values. All arrays lie in one file, mapped when the
+columns are opened (so that they stay, whatever becomes of the file's name) and read when needed.
 
-    columns.json       the fields, their file numbers and kinds
-    live.npy           (size,) bool: whether the key has a case
-    order.npy          (size,) int32: the rank of the case's id in code-point order
-    N.codes.npy        (size,) int: the code of the value, -1 where there is none
-    N.owners.npy       in place of codes, for fields with several values a case: the case keys
+    columns.json       the fields with their kinds; offset, type and shape of every array
+    columns.bin        the arrays, each beginning at a multiple of 64 bytes:
+        live           (size,) bool: whether the key has a case
+        order          (size,) int32: the rank of the case's id in code-point order
+        N.codes        (size,) int: the code of the value, -1 where there is none
+        N.owners       in place of codes, for fields with several values a case: the case keys
                        of each value in turn, int32
-    N.starts.npy       (values + 1,) int64: where each value's owners begin
-    N.values.bin       the values as JSON, in order of their folded text
-    N.offsets.npy      (values + 1,) int64: where each value begins in values.bin
-    N.numbers.npy      (values,) float64, where any value is a number: NaN where it is none
+        N.starts       (values + 1,) int64: where each value's owners begin
+        N.values       bytes: the values as JSON, in order of their folded text
+        N.offsets      (values + 1,) int64: where each value begins in values
+        N.numbers      (values,) float64, where any value is a number: NaN where it is none
 """
 
 from __future__ import annotations
@@ -23,11 +24,10 @@ import json
 import math
 import shutil
 import tempfile
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,9 @@ METADATA = "metadata."
 """``metadata.NAME`` reaches a metadata column whatever its name."""
 
 _ID = ""
+_ALIGNED = 64
 _BATCH = 1 << 16
+_NOTHING: NDArray[Any] = np.zeros(0, np.int64)
 _REMEMBERED = 1 << 16
 
 
@@ -103,13 +105,16 @@ def build_columns(cases: Iterable[tuple[int, Case]], folder: Path) -> None:
         finally:
             for one in spills.values():
                 one.close()
-        size = _write_ids(folder, spills.pop(_ID, None))
-        fields: list[dict[str, Any]] = []
-        for field in sorted(spills, key=_field_order):
-            several = field in SEVERAL
-            kind = _write_field(folder / str(len(fields)), spills[field], size, several)
-            fields.append({"name": field, "several": several, **kind})
-        text = json.dumps({"size": size, "fields": fields}, ensure_ascii=False, indent=1)
+        with (folder / "columns.bin").open("wb") as file:
+            arrays = _Arrays(file)
+            size = _write_ids(arrays, spills.pop(_ID, None))
+            fields: list[dict[str, Any]] = []
+            for field in sorted(spills, key=_field_order):
+                several = field in SEVERAL
+                kind = _write_field(arrays, str(len(fields)), spills[field], size, several)
+                fields.append({"name": field, "several": several, **kind})
+        about = {"size": size, "fields": fields, "arrays": arrays.places}
+        text = json.dumps(about, ensure_ascii=False, indent=1)
         (folder / "columns.json").write_text(text, "utf-8")
     finally:
         shutil.rmtree(spill)
@@ -197,7 +202,21 @@ class _Spill:
         return keys, table.column("value")
 
 
-def _write_ids(folder: Path, spill: _Spill | None) -> int:
+class _Arrays:
+    """Arrays one after another in one file; ``places`` tells where each is and what."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.places: dict[str, dict[str, Any]] = {}
+
+    def add(self, name: str, array: NDArray[Any]) -> None:
+        self._file.write(bytes(-self._file.tell() % _ALIGNED))
+        place = {"offset": self._file.tell(), "dtype": array.dtype.str, "shape": array.shape}
+        self.places[name] = place
+        self._file.write(np.ascontiguousarray(array).data)
+
+
+def _write_ids(arrays: _Arrays, spill: _Spill | None) -> int:
     """Write ``live`` and ``order``; the number of keys."""
     import pyarrow.compute as pc
 
@@ -211,13 +230,15 @@ def _write_ids(folder: Path, spill: _Spill | None) -> int:
     live[keys] = True
     order = np.full(size, size, np.int32)
     order[keys[ranked]] = np.arange(len(keys), dtype=np.int32)
-    np.save(folder / "live.npy", live)
-    np.save(folder / "order.npy", order)
+    arrays.add("live", live)
+    arrays.add("order", order)
     return size
 
 
-def _write_field(stem: Path, spill: _Spill, size: int, several: bool) -> dict[str, Any]:
-    """Write one field's files, named ``stem`` and an ending; its kind for ``columns.json``."""
+def _write_field(
+    arrays: _Arrays, stem: str, spill: _Spill, size: int, several: bool
+) -> dict[str, Any]:
+    """Write one field's arrays, named ``stem`` and an ending; its kind for ``columns.json``."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -230,25 +251,27 @@ def _write_field(stem: Path, spill: _Spill, size: int, several: bool) -> dict[st
     dictionary = encoded.dictionary.take(pa.array(rank_of))
     numbers = np.full(len(rank_of), np.nan)
     ends = np.zeros(len(rank_of) + 1, np.int64)
-    with stem.with_suffix(".values.bin").open("wb") as file:
-        for at, text in enumerate(dictionary):
-            value = text.as_py().partition("\0")[2]
-            numbers[at] = number(json.loads(value))
-            ends[at + 1] = ends[at] + file.write(value.encode())
-    np.save(stem.with_suffix(".offsets.npy"), ends)
+    texts = bytearray()
+    for at, text in enumerate(dictionary):
+        value = text.as_py().partition("\0")[2]
+        numbers[at] = number(json.loads(value))
+        texts += value.encode()
+        ends[at + 1] = len(texts)
+    arrays.add(f"{stem}.values", np.frombuffer(texts, np.uint8))
+    arrays.add(f"{stem}.offsets", ends)
     numeric = bool(np.isfinite(numbers).any())
     if numeric:
-        np.save(stem.with_suffix(".numbers.npy"), numbers)
+        arrays.add(f"{stem}.numbers", numbers)
     if several:
         by_value = np.lexsort((keys, codes))
-        np.save(stem.with_suffix(".owners.npy"), keys[by_value].astype(np.int32))
+        arrays.add(f"{stem}.owners", keys[by_value].astype(np.int32))
         starts = np.searchsorted(codes[by_value], np.arange(len(rank_of) + 1))
-        np.save(stem.with_suffix(".starts.npy"), starts.astype(np.int64))
+        arrays.add(f"{stem}.starts", starts.astype(np.int64))
     else:
         small = np.int8 if len(rank_of) < 128 else np.int16 if len(rank_of) < 32768 else np.int32
         column = np.full(size, -1, small)
         column[keys] = codes
-        np.save(stem.with_suffix(".codes.npy"), column)
+        arrays.add(f"{stem}.codes", column)
     return {"numeric": numeric}
 
 
@@ -263,27 +286,33 @@ class Columns:
     unambiguous. An unknown field raises ``KeyError``.
     """
 
-    def __init__(self, folder: Path, size: int, fields: Mapping[str, Mapping[str, Any]]) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        size: int,
+        fields: Sequence[Mapping[str, Any]],
+        arrays: Mapping[str, NDArray[Any]],
+    ) -> None:
         self.size = size
-        self._stored = fields
-        self._open: dict[str, _Field] = {}
-        self._lock = threading.Lock()
-        self.live: Mask = _map(folder / "live.npy")
-        self.order: NDArray[np.int32] = _map(folder / "order.npy")
+        self._stored = {
+            field["name"]: _Field(arrays, str(at), field["numeric"], field["several"])
+            for at, field in enumerate(fields)
+        }
+        self._nothing = {
+            several: _Field({"-.offsets": np.zeros(1, np.int64)}, "-", False, several)
+            for several in (False, True)
+        }
+        self.live: Mask = arrays["live"]
+        self.order: NDArray[np.int32] = arrays["order"]
 
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Open what ``build_columns`` wrote. Raises ``FileNotFoundError`` where nothing is."""
         about = json.loads((folder / "columns.json").read_text("utf-8"))
-        return cls(
-            folder,
-            about["size"],
-            {
-                field["name"]: field | {"file": str(number)}
-                for number, field in enumerate(about["fields"])
-            },
-        )
+        path = folder / "columns.bin"
+        empty = not path.stat().st_size
+        data = np.empty(0, np.uint8) if empty else np.asarray(np.memmap(path, np.uint8, "r"))
+        arrays = {name: _array(data, **place) for name, place in about["arrays"].items()}
+        return cls(about["size"], about["fields"], arrays)
 
     built_in = (*SINGLE, *SEVERAL)
     """The fields that every library has; the others of ``fields()`` are metadata columns."""
@@ -379,16 +408,7 @@ class Columns:
 
     def _field(self, name: str) -> _Field:
         stored = self._resolve(name)
-        with self._lock:
-            if stored not in self._open:
-                about = self._stored.get(stored)
-                if about is None:
-                    self._open[stored] = _Field(None, False, stored in SEVERAL)
-                else:
-                    self._open[stored] = _Field(
-                        self.folder / about["file"], about["numeric"], about["several"]
-                    )
-            return self._open[stored]
+        return self._stored.get(stored, self._nothing[stored in SEVERAL])
 
     def _resolve(self, name: str) -> str:
         """The stored name of a field as the user writes it."""
@@ -404,44 +424,25 @@ class Columns:
 
 
 class _Field:
-    """One field's arrays, mapped when first asked for."""
+    """One field's arrays."""
 
-    def __init__(self, stem: Path | None, numeric: bool, several: bool) -> None:
-        self.stem = stem
+    def __init__(
+        self, arrays: Mapping[str, NDArray[Any]], stem: str, numeric: bool, several: bool
+    ) -> None:
+        def array(ending: str) -> NDArray[Any]:
+            return arrays.get(f"{stem}.{ending}", _NOTHING)
+
         self.numeric = numeric
         self.several = several
+        self.offsets: NDArray[np.int64] = array("offsets")
+        self.numbers: NDArray[np.float64] = array("numbers")
+        self.codes: NDArray[np.signedinteger[Any]] = array("codes")
+        self.owners: NDArray[np.int32] = array("owners")
+        self.starts: NDArray[np.int64] = array("starts")
+        self._bytes: NDArray[np.uint8] = array("values")
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
-
-    def _array(self, ending: str) -> NDArray[Any]:
-        assert self.stem is not None
-        return _map(self.stem.with_suffix(ending))
-
-    @cached_property
-    def offsets(self) -> NDArray[np.int64]:
-        return np.zeros(1, np.int64) if self.stem is None else self._array(".offsets.npy")
-
-    @cached_property
-    def numbers(self) -> NDArray[np.float64]:
-        return self._array(".numbers.npy")
-
-    @cached_property
-    def codes(self) -> NDArray[np.signedinteger[Any]]:
-        return self._array(".codes.npy")
-
-    @cached_property
-    def owners(self) -> NDArray[np.int32]:
-        return self._array(".owners.npy")
-
-    @cached_property
-    def starts(self) -> NDArray[np.int64]:
-        return self._array(".starts.npy")
-
-    @cached_property
-    def _bytes(self) -> NDArray[np.uint8]:
-        assert self.stem is not None
-        return np.memmap(self.stem.with_suffix(".values.bin"), np.uint8, "r")
 
     @cached_property
     def is_flag(self) -> bool:
@@ -514,10 +515,13 @@ class _Field:
         return [int(c) for c in np.searchsorted(self.starts, places, side="right") - 1]
 
 
-def _map(path: Path) -> NDArray[Any]:
-    """An array from its file, memory-mapped where it holds anything."""
-    array: NDArray[Any] = np.load(path, mmap_mode="r")
-    return np.asarray(array)
+def _array(
+    data: NDArray[np.uint8], *, offset: int, dtype: str, shape: Sequence[int]
+) -> NDArray[Any]:
+    """One array within the bytes of all."""
+    kind = np.dtype(dtype)
+    length = math.prod(shape) * kind.itemsize
+    return data[offset : offset + length].view(kind).reshape(shape)
 
 
 def _yes_no(value: Value) -> Value:

@@ -125,6 +125,8 @@ def parse_filter(text: str, fields: Sequence[str] = (*SINGLE, *SEVERAL)) -> Filt
     values = tuple(part.strip() for part in row if part.strip())
     if not values:
         raise FilterError(f"{text}: no value; {_EXAMPLE}")
+    if field.casefold() == "year" and any(math.isnan(number(one)) for one in values):
+        raise FilterError(f"{text}: a year is a number; for example year=2015 or year=2010..2015")
     return Filter(text, field, wanted, whole=value, values=values)
 
 

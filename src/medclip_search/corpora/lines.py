@@ -59,9 +59,9 @@ def read_lines(path: Path, limit: int = MAX_LINE) -> Iterator[Line]:
     number = 0
     try:
         with open_bytes(path) as stream:
-            mark = stream.read(3)
+            head = stream.read(512)
             stream.seek(0)
-            wide = mark[:2] in (b"\xff\xfe", b"\xfe\xff")
+            wide = head[:2] in (b"\xff\xfe", b"\xfe\xff") and b"\0" in head
             for line in _wide_lines(stream, limit) if wide else _byte_lines(stream, limit):
                 number = line.number
                 yield line
@@ -86,15 +86,15 @@ def _byte_lines(stream: BinaryIO, limit: int) -> Iterator[Line]:
 
 def _wide_lines(stream: BinaryIO, limit: int) -> Iterator[Line]:
     number = 0
-    reader = io.TextIOWrapper(stream, encoding="utf-16", errors="replace", newline="\n")
-    while text := reader.readline(limit):
-        number += 1
-        if len(text) == limit and not text.endswith("\n"):
-            while (text := reader.readline(limit)) and not text.endswith("\n"):
-                pass
-            yield Line(number, "", reasons.TOO_LONG)
-            continue
-        yield Line(number, _unix_end(text), reasons.NOT_UTF8 if "�" in text else "")
+    with io.TextIOWrapper(stream, encoding="utf-16", errors="replace", newline="\n") as reader:
+        while text := reader.readline(limit):
+            number += 1
+            if len(text) == limit and not text.endswith("\n"):
+                while (text := reader.readline(limit)) and not text.endswith("\n"):
+                    pass
+                yield Line(number, "", reasons.TOO_LONG)
+                continue
+            yield Line(number, _unix_end(text), reasons.NOT_UTF8 if "�" in text else "")
 
 
 def _unix_end(text: str) -> str:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import datetime
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from medclip_search.cases import Case, Value
@@ -272,9 +272,9 @@ REGION_CODES = {
 LONGEST_LABEL = 80
 """A column's value longer than this is a text, not a label."""
 
-
 TOKEN = re.compile(r"[^\W_]+")
 IGNORED = frozenset({"the"})
+Matcher = Callable[[str], object]
 
 
 class Terms:
@@ -295,18 +295,18 @@ class Terms:
             for form in dict.fromkeys((term.replace(" ?", ""), term.replace(" ?", " ")))
         ]
         terms.sort(key=lambda term: -len(term[1]))
-        self._terms = [(label, tuple(map(re.compile, words))) for label, words in terms]
+        self._terms = [(label, tuple(map(_matcher, words))) for label, words in terms]
         self._first = [
             re.compile("|".join({words[0] for _, words in terms if _cased(words[0]) == cased}))
             for cased in (False, True)
         ]
         self._starting = functools.lru_cache(maxsize=1 << 16)(self._terms_starting)
 
-    def _terms_starting(self, word: str) -> tuple[tuple[str, tuple[re.Pattern[str], ...]], ...]:
+    def _terms_starting(self, word: str) -> tuple[tuple[str, tuple[Matcher, ...]], ...]:
         """The terms whose first word this is: label and further words, longest first."""
         if not self._first[0].fullmatch(word.lower()) and not self._first[1].fullmatch(word):
             return ()
-        return tuple((label, words[1:]) for label, words in self._terms if _matches(words[0], word))
+        return tuple((label, words[1:]) for label, words in self._terms if words[0](word))
 
     def named(self, words: list[str]) -> list[str]:
         """The labels that words name: most often named first, of equals the first named."""
@@ -316,8 +316,9 @@ class Terms:
             step = 1
             for label, further in self._starting(words[place]):
                 end = place + 1 + len(further)
-                if not further or (
-                    end <= count and all(map(_matches, further, words[place + 1 : end]))
+                following = words[place + 1 : end]
+                if end <= count and all(
+                    m(word) for m, word in zip(further, following, strict=True)
                 ):
                     step = end - place
                     if label:
@@ -333,8 +334,10 @@ def _cased(pattern: str) -> bool:
     return pattern != pattern.lower()
 
 
-def _matches(pattern: re.Pattern[str], word: str) -> bool:
-    return pattern.fullmatch(word if _cased(pattern.pattern) else word.lower()) is not None
+def _matcher(pattern: str) -> Matcher:
+    """What tells whether a word is one that a pattern means."""
+    fullmatch = re.compile(pattern).fullmatch
+    return fullmatch if _cased(pattern) else lambda word: fullmatch(word.lower())
 
 
 def words_of(text: str) -> list[str]:
@@ -386,12 +389,10 @@ def as_region(label: str) -> str | None:
     return next(iter(words_to_regions(label)), None)
 
 
-def _key(column: str) -> str:
+def key(column: str) -> str:
     """A column's own name, without what it is nested in, case and separators."""
     return re.sub(r"[\W_]", "", column.rpartition(".")[2]).lower()
 
-
-key = functools.lru_cache(maxsize=4096)(_key)
 
 MODALITY_COLUMNS = ("modality", "imagingmodality", "imagemodality", "type", "imagetype")
 REGION_COLUMNS = ("region", "bodyregion", "bodypart", "bodypartexamined", "anatomy", "organ",
@@ -402,16 +403,18 @@ ARTICLE_COLUMNS = ("pmcid", "pmc", "pmcaccession", "accessionid", "article", "ar
                    "articleurl", "url", "link", "source", "figure", "file",
                    "filename")  # fmt: skip
 LICENCE_COLUMNS = ("licence", "license", "licencename", "licensename", "licenceurl",
-                   "licenseurl", "cc", "rights")  # fmt: skip
+                   "licenseurl", "rights")  # fmt: skip
 """Names of columns that are what they say, best first."""
 
 
 def _columns(metadata: Mapping[str, Value], names: tuple[str, ...]) -> list[tuple[str, str]]:
     """The columns with one of these names, in the order of the names, and their values."""
-    found = [(key(column), column) for column in metadata]
-    return [
-        (column, str(metadata[column])) for name in names for own, column in found if own == name
-    ]
+    return [(column, str(metadata[column])) for column in _named(tuple(metadata), names)]
+
+
+@functools.lru_cache(maxsize=4096)
+def _named(columns: tuple[str, ...], names: tuple[str, ...]) -> list[str]:
+    return [column for name in names for column in columns if key(column) == name]
 
 
 # --------------------------------------------------------- article, licence, year by rules
@@ -510,10 +513,11 @@ def describe(case: Case) -> Case:
             derive("licence_class", (licence_class(licence), "licence"))
     if case.year is None:
         derive("year", _year(case.metadata))
+    words = words_of(case.caption)
     if case.modality is None:
-        derive("modality", _modality(case))
+        derive("modality", _modality(case, MODALITY_TERMS.named(words)))
     if case.region is None:
-        derive("region", _region(case))
+        derive("region", _region(case, REGION_TERMS.named(words)))
     if not changed:
         return case
     return replace(case, origins={**case.origins, **origins}, **changed)  # type: ignore[arg-type]
@@ -537,8 +541,7 @@ def _year(metadata: Mapping[str, Value]) -> tuple[int | None, str]:
     return None, ""
 
 
-def _modality(case: Case) -> tuple[str | None, str]:
-    named = words_to_modalities(case.caption)
+def _modality(case: Case, named: list[str]) -> tuple[str | None, str]:
     value, origin = _from_concepts(case.cuis, MODALITY_CONCEPTS, named)
     if value is not None and not (named and named[0] in YIELDING.get(value, ())):
         return value, origin
@@ -548,8 +551,7 @@ def _modality(case: Case) -> tuple[str | None, str]:
     return (named[0], "caption") if named else (None, "")
 
 
-def _region(case: Case) -> tuple[str | None, str]:
-    named = words_to_regions(case.caption)
+def _region(case: Case, named: list[str]) -> tuple[str | None, str]:
     value, origin = _from_concepts(case.cuis, REGION_CONCEPTS, named)
     if value is not None:
         return value, origin

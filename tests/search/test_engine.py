@@ -265,3 +265,16 @@ def test_any_query_is_answered(
         assert "has_caption=yes" not in where or hit.case.caption
         assert not ("lung" in not_text and "lung" in hit.case.caption.lower())
     assert ids(search(small, query, k)) == found
+
+
+def test_a_word_that_is_a_field_s_name_is_a_word(build: Build) -> None:
+    captions = ["modality and region of the lung", "region of the liver", "region of the heart"]
+    library = build(
+        [
+            Case(f"c{at}", caption=caption, modality=["CT", "MR"][at % 2], region="thorax=chest")
+            for at, caption in enumerate(captions * 2)
+        ]
+    )
+    hits = search(library, Query(text="region", like="c0", dislike="c4"), 6)
+    assert ids(hits)[:2] == ["c0", "c3"]
+    assert ids(hits)[-1] == "c4"

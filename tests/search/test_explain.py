@@ -44,10 +44,10 @@ def test_feedback_in_plain_words(small: SmallLibrary) -> None:
     liked = FeedbackEvidence(0.0, (("cavit", 1.2),), 0.4, 1.6)
     lists = [ListEvidence("words", 3, 9.1, 1 / 63)]
     assert why(lists, CASE, [], small.text, liked, weights, 3) == (
-        "3rd by words, also mentions *cavitations*, like 2 of your 3 likes, "
+        "3rd by words, also mentions *cavitations*, like 2 of the 3 cases you like, "
         "looks like what you like"
     )
     disliked = FeedbackEvidence(0.0, (("judged=disliked", -4.0), ("modality=CT", -1.0)), 0.0, -5.0)
     assert why([], CASE, [], small.text, disliked, weights, 1) == (
-        "Disliked by you, is *CT*, like 1 case you dislike"
+        "Disliked by you, modality *CT*, like a case you dislike"
     )

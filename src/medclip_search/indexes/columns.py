@@ -348,6 +348,10 @@ class Columns:
             found[value] = found.get(value, 0) + int(counts[code])
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
+    def code_counts(self, field: str) -> NDArray[np.int64]:
+        """How many cases have each value, by its code, (values,)."""
+        return self._field(field).all_counts
+
     def equals(self, field: str, value: Value) -> Mask:
         """The cases with this value, letters' case aside; numbers are equal as numbers."""
         column = self._field(field)

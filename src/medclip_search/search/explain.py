@@ -84,12 +84,15 @@ def _steered(
     strongest = next((term for term, weight in feedback.terms if term in known), None)
     if strongest is not None and abs(terms[strongest]) >= _FELT:
         one = known[strongest]
-        verb = "is" if "=" in strongest else "also mentions" if also else "mentions"
-        shown = strongest.partition("=")[2] or _as_written(strongest, case, text)
-        if terms[strongest] > 0:
-            parts.append(f"{verb} *{shown}*, like {one.liked} of your {_count(likes, 'like')}")
+        field, label, value = strongest.partition("=")
+        if label:
+            told = f"{field} *{value}*"
         else:
-            parts.append(f"{verb} *{shown}*, like {_count(one.disliked, 'case')} you dislike")
+            told = f"{'also ' * also}mentions *{_as_written(strongest, case, text)}*"
+        if terms[strongest] < 0:
+            parts.append(f"{told}, like {_of(one.disliked, 0, 'case')} you dislike")
+        else:
+            parts.append(f"{told}, like {_of(one.liked, likes, 'case')} you like")
     if feedback.images >= _FELT:
         parts.append("looks like what you like")
     elif feedback.images <= -_FELT:
@@ -103,5 +106,10 @@ def _as_written(term: str, case: Case, text: TextIndex) -> str:
     return next((word.lower() for word in words if text.terms(word) == [term]), term)
 
 
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+def _of(number: int, total: int, noun: str) -> str:
+    """``the case``, ``a case``, ``2 cases`` or ``2 of the 3 cases``."""
+    if total > 1:
+        return f"{number} of the {total} {noun}s"
+    if number == 1:
+        return f"the {noun}" if total else f"a {noun}"
+    return f"{number} {noun}s"

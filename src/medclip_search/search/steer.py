@@ -72,14 +72,13 @@ def steer(
     """Rank the cases of a first ranking (best first), and what likes bring in, by evidence."""
     columns = snapshot.columns
     judged = snapshot.cases([*liked, *disliked])
-    fields = label_fields(columns)
-    weights = _weights(snapshot, judged, liked, disliked, fields)
+    weights, labels = _weights(snapshot, judged, liked, disliked)
     keys = np.concatenate((first, _brought(snapshot, first, liked, weights, allowed)))
     ranks = np.minimum(np.arange(1, len(keys) + 1), len(first) + 1)
     priors = feedback.prior(ranks)
 
     count = len(liked) + len(disliked)
-    held = _held(snapshot, keys, weights, fields)
+    held = _held(snapshot, keys, weights, labels)
     raw = held * np.array([one.weight for one in weights])
     sums = raw.sum(axis=1)
     scale = np.divide(feedback.bent(sums, count), sums, out=np.zeros_like(sums), where=sums != 0)
@@ -113,47 +112,38 @@ def label_fields(columns: Columns) -> list[str]:
     ]
 
 
-def _label(field: str, value: object) -> str:
-    return f"{field}={value}"
+_Labels = dict[str, tuple[str, int]]
+"""What a label, ``modality=CT``, stands for: a field and a code in it."""
 
 
 def _weights(
-    snapshot: Snapshot,
-    cases: dict[int, Case],
-    liked: Sequence[int],
-    disliked: Sequence[int],
-    fields: Sequence[str],
-) -> list[TermWeight]:
+    snapshot: Snapshot, cases: dict[int, Case], liked: Sequence[int], disliked: Sequence[int]
+) -> tuple[list[TermWeight], _Labels]:
+    """The strongest words and labels of the judged cases, and what the labels stand for."""
     columns, text = snapshot.columns, snapshot.text
-    frequencies: dict[str, int] = {}
     sides: list[list[frozenset[str]]] = []
     for keys in (liked, disliked):
         # Figures of one article often share a caption: said twice, it is still one witness.
-        sets = dict.fromkeys(frozenset(text.terms(cases[key].caption)) for key in keys)
-        sides.append([one for one in sets if one])
-        for one in sets:
-            for term in one:
-                frequencies.setdefault(term, text.document_frequency(term))
-    words = feedback.term_weights(sides[0], sides[1], frequencies, text.size)
-    counts = {
-        _label(field, value): count
-        for field in fields
-        for value, count in columns.counts(field).items()
-    }
-    labelled = [
-        [
-            frozenset(
-                _label(field, value)
-                for field in fields
-                if (value := columns.value(field, key)) is not None
-            )
-            for key in keys
-        ]
-        for keys in (liked, disliked)
-    ]
-    labels = feedback.term_weights(labelled[0], labelled[1], counts, columns.cases)
-    strongest = sorted(words + labels, key=lambda one: (-abs(one.weight), one.term))
-    return strongest[: feedback.TERMS]
+        captions = dict.fromkeys(frozenset(text.terms(cases[key].caption)) for key in keys)
+        sides.append([one for one in captions if one])
+    found = {term: text.document_frequency(term) for side in sides for one in side for term in one}
+    words = feedback.term_weights(sides[0], sides[1], found, text.size)
+
+    labels: _Labels = {}
+    counts: dict[str, int] = {}
+    labelled: list[list[set[str]]] = [[set() for _ in liked], [set() for _ in disliked]]
+    for field in label_fields(columns):
+        codes = columns.codes(field)
+        names = [f"{field}={columns.decode(field, code)}" for code in range(columns.values(field))]
+        labels |= {name: (field, code) for code, name in enumerate(names)}
+        counts |= dict(zip(names, columns.code_counts(field).tolist(), strict=True))
+        for keys, sets in zip((liked, disliked), labelled, strict=True):
+            for key, one in zip(keys, sets, strict=True):
+                if (code := int(codes[key])) >= 0:
+                    one.add(names[code])
+    marks = feedback.term_weights(labelled[0], labelled[1], counts, columns.cases)
+    strongest = sorted(words + marks, key=lambda one: (-abs(one.weight), one.term))
+    return strongest[: feedback.TERMS], labels
 
 
 def _brought(
@@ -180,23 +170,17 @@ def _brought(
 
 
 def _held(
-    snapshot: Snapshot, keys: Keys, weights: Sequence[TermWeight], fields: Sequence[str]
+    snapshot: Snapshot, keys: Keys, weights: Sequence[TermWeight], labels: _Labels
 ) -> Doubles:
     """(n, terms): 1 where a candidate has the term."""
-    columns = snapshot.columns
     held = np.zeros((len(keys), len(weights)))
     words: list[int] = []
     for at, one in enumerate(weights):
-        field, _, value = one.term.partition("=")
-        if field not in fields:
+        if one.term in labels:
+            field, code = labels[one.term]
+            held[:, at] = snapshot.columns.codes(field)[keys] == code
+        else:
             words.append(at)
-            continue
-        code = next(
-            code
-            for code in range(columns.values(field))
-            if str(columns.decode(field, code)) == value
-        )
-        held[:, at] = columns.codes(field)[keys] == code
     held[:, words] = snapshot.text.holding([weights[at].term for at in words], keys)
     return held
 
@@ -208,11 +192,13 @@ def _image_ratios(
     ratios = []
     for space in image_spaces(snapshot):
         index = snapshot.vectors[space]
-        ratio = np.zeros(len(keys))
-        for sign, judged in ((1.0, liked), (-1.0, disliked)):
-            rows = np.asarray(judged, np.int64)
-            likeness = np.asarray(index.pairwise(keys, rows), np.float64)
-            background = likeness[:first][~np.isin(keys[:first], rows)]
-            ratio += sign * feedback.image_ratio(likeness, background)
-        ratios.append(ratio)
+        # The few judged cases first: the index walks through the others block by block.
+        likeness = np.asarray(index.pairwise([*liked, *disliked], keys), np.float64).T
+        background = likeness[:first][~np.isin(keys[:first], [*liked, *disliked])]
+        likes = slice(None, len(liked))
+        dislikes = slice(len(liked), None)
+        ratios.append(
+            feedback.image_ratio(likeness[:, likes], background[:, likes])
+            - feedback.image_ratio(likeness[:, dislikes], background[:, dislikes])
+        )
     return np.mean(ratios, axis=0) if ratios else np.zeros(len(keys))

@@ -13,7 +13,7 @@ from medclip_search.corpora import reasons
 from medclip_search.corpora.base import CorpusSpec, Skipped
 from medclip_search.corpora.captions import Gate, checked_caption, one_line
 from medclip_search.corpora.columns import flatten, texts
-from medclip_search.corpora.lines import MAX_LINE, decode
+from medclip_search.corpora.lines import MAX_LINE, UTF8_REMEDY, decode
 from medclip_search.corpora.pictures import (
     is_utf8,
     may_be_image,
@@ -21,7 +21,6 @@ from medclip_search.corpora.pictures import (
     starts_like_dicom,
     walk,
 )
-from medclip_search.corpora.rows import UTF8_REMEDY
 from medclip_search.errors import CorpusError
 
 

@@ -15,6 +15,8 @@ from medclip_search.corpora import reasons
 MAX_LINE = 16 * 1024 * 1024
 """Longest line that is read, in bytes (characters for UTF-16)."""
 
+UTF8_REMEDY = "read as Windows-1252; save the file as UTF-8"
+
 ESCAPED = re.compile("[\udc80-\udcff]+")
 
 

@@ -17,8 +17,7 @@ from medclip_search.cases import Case, ImageSource, Value
 from medclip_search.corpora import reasons
 from medclip_search.corpora.base import CorpusSpec, Skipped
 from medclip_search.corpora.captions import Gate, checked_caption, clean
-from medclip_search.corpora.lines import Line, estimate_lines, read_lines
-from medclip_search.corpora.rows import UTF8_REMEDY
+from medclip_search.corpora.lines import UTF8_REMEDY, Line, estimate_lines, read_lines
 from medclip_search.errors import CorpusError
 
 SPLITS = ("train", "validation", "test")

@@ -19,6 +19,7 @@ from medclip_search.corpora.base import Skipped
 from medclip_search.corpora.lines import (
     ESCAPED,
     MAX_LINE,
+    UTF8_REMEDY,
     Line,
     estimate_lines,
     open_bytes,
@@ -43,8 +44,6 @@ FORMATS = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
-
-UTF8_REMEDY = "read as Windows-1252; save the file as UTF-8"
 
 csv.field_size_limit(MAX_LINE)  # the module's own limit, 128 KiB, makes an error of a long field
 

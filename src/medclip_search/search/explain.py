@@ -79,7 +79,7 @@ def _steered(
     parts = []
     terms = dict(feedback.terms)
     if judged := next((term for term in terms if term.startswith("judged=")), None):
-        parts.append(f"{judged.removeprefix('judged=')} by you")
+        return [f"{judged.removeprefix('judged=')} by you"]
     known = {one.term: one for one in weights}
     strongest = next((term for term, weight in feedback.terms if term in known), None)
     if strongest is not None and abs(terms[strongest]) >= _FELT:

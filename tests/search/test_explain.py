@@ -49,8 +49,7 @@ def test_feedback_in_plain_words(small: SmallLibrary) -> None:
     )
     against = FeedbackEvidence(0.0, (("modality=CT", -1.0),), -0.3, -1.3)
     assert why([], CASE, [], small.text, against, weights, 1) == (
-        "Modality *CT*, like a case you dislike, "
-        "looks less like what you like than like what you do not"
+        "Modality *CT*, like a case you dislike, its picture speaks against it"
     )
     judged = FeedbackEvidence(0.0, (("judged=disliked", -4.0), ("modality=CT", -1.0)), 0.0, -5.0)
     assert why([], CASE, [], small.text, judged, weights, 1) == "Disliked by you"

@@ -94,9 +94,9 @@ def _steered(
         else:
             parts.append(f"{told}, like {_of(one.liked, likes, 'case')} you like")
     if feedback.images >= _FELT:
-        parts.append("looks like what you like")
+        parts.append(f"looks {'like what you like' if likes else 'unlike what you dislike'}")
     elif feedback.images <= -_FELT:
-        parts.append("looks less like what you like than like what you do not")
+        parts.append("its picture speaks against it")
     return parts
 
 

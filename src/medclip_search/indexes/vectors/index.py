@@ -1,0 +1,215 @@
+"""One space's index, opened: the nearest rows to a vector, and exact cosines between cases."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from medclip_search.indexes.vectors import exact, faiss_ivf
+from medclip_search.indexes.vectors.cosine import Cosine, Doubles, Flags
+from medclip_search.indexes.vectors.files import (
+    CODED_MEAN,
+    INVERSE_LENGTHS,
+    IVF,
+    KEYS,
+    LISTS,
+    MEAN,
+    ROWS,
+    Description,
+    damaged,
+    read_array,
+    read_description,
+)
+from medclip_search.indexes.vectors.half import Floats, Half, Rows
+
+MATCHING_VALUES = 1 << 23
+"""Matching rows × dimension up to which a filtered search scores them all, exactly."""
+
+
+class VectorIndex:
+    """The index that ``build_vector_index`` wrote into a folder; safe for several threads.
+
+    Both engines give exact cosines of the raw float16 rows; FAISS may miss a near row, seldom.
+    Where FAISS cannot be imported, every search is an exact scan. Keys are case keys.
+    """
+
+    def __init__(self, folder: Path, rows: Half, description: Description) -> None:
+        count, dimension = description.rows, description.dimension
+        if rows.shape != (count, dimension) or rows.dtype != np.float16:
+            raise damaged(
+                folder, f"it is of {count} × {dimension} rows, and the embeddings are {rows.shape}"
+            )
+        self._folder = folder
+        self._rows = np.asarray(rows)
+        self._description = description
+        self._cosine = Cosine(read_array(folder, MEAN, dimension))
+        self._inverse_lengths = read_array(folder, INVERSE_LENGTHS, count)
+        self._keys = read_array(folder, KEYS, count)
+        self._row_of_key = read_array(folder, ROWS)
+        self._ivf: _Ivf | None = None
+        self._opening = threading.Lock()
+
+    @classmethod
+    def open(cls, folder: Path, rows: NDArray[np.float16]) -> Self:
+        """Open an index over exactly the rows that it was built from.
+
+        Reads a few kilobytes; the rest is memory-mapped, FAISS's part at the first search.
+        Raises ``LibraryDamagedError``.
+        """
+        return cls(folder, rows, read_description(folder))
+
+    @property
+    def size(self) -> int:
+        """How many live rows there are."""
+        return self._description.live
+
+    def describe(self) -> dict[str, Any]:
+        """What the index is (plain JSON)."""
+        found = self._description
+        using_faiss = found.engine == "faiss" and faiss_ivf.present()
+        about: dict[str, Any] = {
+            "engine": "faiss" if using_faiss else "exact",
+            "live": found.live,
+            "rows": found.rows,
+            "dimension": found.dimension,
+            "centred": found.centred,
+        }
+        if found.engine == "faiss":
+            about |= {
+                "kind": f"RR{found.dimension},IVF{found.lists},RaBitQ",
+                "lists": found.lists,
+                "probes": min(faiss_ivf.PROBES, found.lists),
+            }
+        if found.engine == "faiss" and not using_faiss:
+            about["note"] = "FAISS cannot be imported; every search scans all rows"
+        return about
+
+    def search(
+        self, vector: ArrayLike, k: int, allowed: Flags | None = None
+    ) -> tuple[Rows, Floats]:
+        """The ``k`` best cases: keys, (m,) int64, and exact cosines, (m,) float32, best first.
+
+        ``vector`` is raw encoder output, (d,). ``allowed`` says by case key which may be found,
+        and must reach to the greatest key; ``m`` is ``k`` or the number that match. Equal
+        scores are ordered by key. A vector without a direction scores 0 with everything; one
+        that is not finite finds nothing.
+        """
+        query = self._query(vector)
+        if query is None or self.size == 0 or k < 1:
+            return _nothing()
+        mask = None if allowed is None else (self._keys >= 0) & np.asarray(allowed)[self._keys]
+        where = None if mask is None else np.flatnonzero(mask)
+        matching = self.size if where is None else len(where)
+        if matching == 0:
+            return _nothing()
+        direction = self._cosine.directions(query)
+        if not direction.any():
+            found = np.sort(self._keys[self._keys >= 0] if where is None else self._keys[where])[:k]
+            return found, np.zeros(len(found), dtype=np.float32)
+        candidates = self._propose(query, k, mask, where, matching)
+        if candidates is None:
+            candidates = exact.nearest(
+                self._rows, self._inverse_lengths, self._cosine, direction, k, where
+            )
+        keys = self._keys[candidates]
+        scores = self._cosine.scores(self._rows, candidates, direction)
+        order = np.lexsort((keys, -scores))[:k]
+        return keys[order], scores[order]
+
+    def score(self, vector: ArrayLike, keys: ArrayLike) -> Floats:
+        """Exact cosines of cases with a vector, (m,) float32; NaN where a case has no row."""
+        rows = self._rows_of(keys)
+        found = np.full(len(rows), np.nan, dtype=np.float32)
+        query = self._query(vector)
+        if query is not None:
+            known = rows >= 0
+            direction = self._cosine.directions(query)
+            found[known] = self._cosine.scores(self._rows, rows[known], direction)
+        return found
+
+    def pairwise(self, keys_a: ArrayLike, keys_b: ArrayLike) -> Floats:
+        """Exact cosines between cases, (a, b) float32; NaN where a case has no row."""
+        a, b = self._rows_of(keys_a), self._rows_of(keys_b)
+        found = np.full((len(a), len(b)), np.nan, dtype=np.float32)
+        rows, columns = np.flatnonzero(a >= 0), np.flatnonzero(b >= 0)
+        directions = self._cosine.directions(self._rows[a[rows]])
+        start = 0
+        for block in self._cosine.row_directions(self._rows, b[columns]):
+            part = columns[start : start + len(block)]
+            found[np.ix_(rows, part)] = directions @ block.T
+            start += len(block)
+        return found
+
+    def vector(self, key: int) -> Floats | None:
+        """The raw row of a case, (d,) float32, such as ``search`` takes."""
+        (row,) = self._rows_of([key])
+        return self._rows[row].astype(np.float32) if row >= 0 else None
+
+    def covers(self, keys: ArrayLike) -> Flags:
+        """Which cases have a row, (m,)."""
+        covered: Flags = self._rows_of(keys) >= 0
+        return covered
+
+    def _rows_of(self, keys: ArrayLike) -> Rows:
+        wanted = np.asarray(keys, dtype=np.int64).reshape(-1)
+        known = (wanted >= 0) & (wanted < len(self._row_of_key))
+        found = np.full(len(wanted), -1, dtype=np.int64)
+        found[known] = self._row_of_key[wanted[known]]
+        return found
+
+    def _query(self, vector: ArrayLike) -> Doubles | None:
+        query = np.asarray(vector, dtype=np.float64)
+        if query.shape != (self._description.dimension,):
+            raise ValueError(
+                f"a vector of space {self._description.space} has "
+                f"{self._description.dimension} numbers, not shape {query.shape}"
+            )
+        return query if np.isfinite(query).all() else None
+
+    def _propose(
+        self, query: Doubles, k: int, mask: Flags | None, where: Rows | None, matching: int
+    ) -> Rows | None:
+        """Rows that FAISS holds for the best; ``None`` where all should be scored instead."""
+        few = mask is not None and matching * self._description.dimension <= MATCHING_VALUES
+        count = 200 + 3 * k
+        if few or count >= matching or self._description.engine != "faiss":
+            return None
+        if not faiss_ivf.present():
+            return None
+        ivf = self._faiss()
+        per_list = None
+        if where is not None:
+            per_list = np.bincount(ivf.list_of_row[where], minlength=ivf.index.lists)
+        else:
+            mask = ivf.live
+        direction = ivf.coded.directions(query).astype(np.float32)
+        found = ivf.index.propose(direction, count, mask, per_list, self.size)
+        return found if len(found) >= k else None
+
+    def _faiss(self) -> _Ivf:
+        with self._opening:
+            if self._ivf is None:
+                self._ivf = _Ivf(self._folder, self._description, self._keys)
+            return self._ivf
+
+
+class _Ivf:
+    """The FAISS part, and what is needed to ask it."""
+
+    def __init__(self, folder: Path, description: Description, keys: Rows) -> None:
+        try:
+            self.index = faiss_ivf.IvfIndex.read(folder / IVF, mapped=True)
+        except RuntimeError as error:
+            raise damaged(folder / IVF, error) from error
+        self.coded = Cosine(read_array(folder, CODED_MEAN, description.dimension))
+        self.list_of_row = read_array(folder, LISTS, description.rows)
+        live = keys >= 0
+        self.live = live if np.any((self.list_of_row >= 0) & ~live) else None
+
+
+def _nothing() -> tuple[Rows, Floats]:
+    return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)

@@ -110,6 +110,15 @@ def test_a_whole_id_finds_its_case_first(tmp_path: Path) -> None:
     assert found(opened(tmp_path / "i", docs), "Chest") == [1, 2]
 
 
+def test_captions_that_differ_in_white_space_alone_find_their_own(tmp_path: Path) -> None:
+    captions = ["Fluid.  No air.", "Fluid. No air.", "Fluid.\nNo air.", "Fluid. No  air."]
+    build_text_index((TextDocument(k, f"c{k}", c) for k, c in enumerate(captions)), tmp_path)
+    index = TextIndex.open(tmp_path)
+    for key, caption in enumerate(captions):
+        assert index.search(caption, 4)[0][0] == key
+        assert len(index.search(caption, 4)[0]) == 4
+
+
 def test_unknown_words_are_named(index: TextIndex) -> None:
     assert index.unknown('chest "pnuemonia" X-ray case_0005 xyzzyx') == ["pnuemonia", "xyzzyx"]
 

@@ -15,7 +15,12 @@ import numpy as np
 
 from medclip_search.cases import Case
 from medclip_search.indexes.columns import build_columns
-from medclip_search.indexes.text import TextDocument, build_text_index, update_text_index
+from medclip_search.indexes.text import (
+    TextDocument,
+    build_text_index,
+    deleted_share,
+    update_text_index,
+)
 from medclip_search.indexes.vectors import build_vector_index
 from medclip_search.library.catalogue import Catalogue, SpaceRecord, WorkCatalogue
 from medclip_search.library.durable import flush_tree
@@ -23,7 +28,9 @@ from medclip_search.library.generation import map_rows
 from medclip_search.library.layout import Manifest
 from medclip_search.progress import Advance, Progress
 
-_UPDATE_BELOW = 0.5  # above this share of changed cases, a text index is built anew
+_UPDATE_BELOW = 0.1
+"""Above this share of changed and deleted cases, a text index is built anew: deleted captions go
+on counting in how rare a word is until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,8 @@ def _derive_text(
 ) -> str:
     folder = _new_folder(library, f"text/{number:06d}")
     total = catalogue.count()
-    if base is None or len(changed) > _UPDATE_BELOW * total:
+    gone = 1.0 if base is None else deleted_share(library / base.text) + len(changed) / (total + 1)
+    if base is None or gone > _UPDATE_BELOW:
         with progress("words", total, "case") as advance:
             build_text_index(_documents(_told(catalogue.all_cases(), advance)), library / folder)
     else:

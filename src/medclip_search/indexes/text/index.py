@@ -160,7 +160,8 @@ def _tantivy_document(document: TextDocument) -> tantivy.Document:
     made.add_integer("key", document.key)
     if document.caption:
         made.add_text("caption", sound(document.caption))
-        made.add_text("exact", _caption_mark(document.caption))
+        for mark in _caption_marks(document.caption):
+            made.add_text("exact", mark)
     for keyword in document.keywords:
         made.add_text("keywords", sound(keyword))
     made.add_text("exact", _id_mark(document.id))
@@ -171,9 +172,27 @@ def _id_mark(text: str) -> str:
     return "=" + sound(" ".join(text.split()).casefold())
 
 
-def _caption_mark(text: str) -> str:
-    words = sound(" ".join(text.split()))
-    return "#" + hashlib.blake2b(words.encode(), digest_size=12).hexdigest()
+def _caption_marks(text: str) -> list[str]:
+    """What a whole caption is found by: itself, and where it has odd white space, as it stands."""
+    plain, verbatim = sound(" ".join(text.split())), sound(text.strip())
+    if plain == verbatim:
+        return ["#" + _hash(plain)]
+    return ["~" + _hash(plain), "%" + _hash(verbatim)]
+
+
+def _marks_of_query(words: str) -> dict[str, float]:
+    """The marks a query may be the whole of, with what sets the closer ones before the others."""
+    plain = _hash(sound(" ".join(words.split())))
+    return {
+        _id_mark(words): 0.04,
+        "%" + _hash(sound(words.strip())): 0.06,
+        "#" + plain: 0.04,
+        "~" + plain: 0.02,
+    }
+
+
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 # --- files ---------------------------------------------------------------------------------
@@ -318,19 +337,19 @@ class TextIndex:
         caption is the query comes first, with at least the score of the best of the others.
         """
         query = self._compile(parse(words), _Guesses(FUZZY_WORDS))
-        marks = [m for m in (_id_mark(words), _caption_mark(words)) if self._frequency("exact", m)]
+        marks = {m: w for m, w in _marks_of_query(words).items() if self._frequency("exact", m)}
         if not marks:
             return self._best(query, k, allowed, order)
         # More than any sum of weights can be, so that nothing else comes before.
         bonus = 8.0 * (len(terms(words)) + 1) * (1 + math.log(self.size + 1))
-        exact = tantivy.Query.boolean_query(
-            [(tantivy.Occur.Should, self._term("exact", mark)) for mark in marks]
+        exact = tantivy.Query.disjunction_max_query(
+            [
+                tantivy.Query.const_score_query(self._term("exact", mark), bonus + closeness)
+                for mark, closeness in marks.items()
+            ]
         )
         both = tantivy.Query.boolean_query(
-            [
-                (tantivy.Occur.Should, query),
-                (tantivy.Occur.Should, tantivy.Query.const_score_query(exact, bonus)),
-            ]
+            [(tantivy.Occur.Should, query), (tantivy.Occur.Should, exact)]
         )
         keys, scores = self._best(both, k, allowed, order)
         whole = scores >= bonus

@@ -27,7 +27,11 @@ from medclip_search.indexes.vectors.files import (
 from medclip_search.indexes.vectors.half import Floats, Half, Rows
 
 MATCHING_VALUES = 1 << 23
-"""Matching rows × dimension up to which a filtered search scores them all, exactly."""
+"""Matching rows × dimension up to which a filtered search scores them all, exactly: 16,384 × 512
+take 3 ms, against 1 ms by FAISS (``python -m benchmarks.vector_index --thresholds``). Not more,
+because they lie scattered over a file that may not be in memory."""
+
+_PROPOSED = 300  # and three for each answer asked for; under a filter, see ``faiss_ivf._choose``
 
 
 class VectorIndex:
@@ -110,11 +114,11 @@ class VectorIndex:
         if not direction.any():
             found = np.sort(self._keys[self._keys >= 0] if where is None else self._keys[where])[:k]
             return found, np.zeros(len(found), dtype=np.float32)
-        candidates = self._propose(query, k, mask, where, matching)
-        if candidates is None:
-            candidates = exact.nearest(
-                self._rows, self._inverse_lengths, self._cosine, direction, k, where
-            )
+        proposed = self._propose(query, k, mask, where, matching)
+        scanned = where if proposed is None else proposed
+        candidates = exact.nearest(
+            self._rows, self._inverse_lengths, self._cosine, direction, k, scanned
+        )
         keys = self._keys[candidates]
         scores = self._cosine.scores(self._rows, candidates, direction)
         order = np.lexsort((keys, -scores))[:k]
@@ -175,7 +179,7 @@ class VectorIndex:
     ) -> Rows | None:
         """Rows that FAISS holds for the best; ``None`` where all should be scored instead."""
         few = mask is not None and matching * self._description.dimension <= MATCHING_VALUES
-        count = 200 + 3 * k
+        count = (_PROPOSED if mask is None else 2 * _PROPOSED) + 3 * k
         if few or count >= matching or self._description.engine != "faiss":
             return None
         if not faiss_ivf.present():
@@ -188,7 +192,7 @@ class VectorIndex:
             mask = ivf.live
         direction = ivf.coded.directions(query).astype(np.float32)
         found = ivf.index.propose(direction, count, mask, per_list, self.size)
-        return found if len(found) >= k else None
+        return np.sort(found) if len(found) >= k else None
 
     def _faiss(self) -> _Ivf:
         with self._opening:

@@ -172,6 +172,8 @@ def test_a_stopped_build_says_how_to_go_on(grown: dict[str, Path], tmp_path: Pat
             f"folder={grown['figures']}",
         ],
         stderr=subprocess.PIPE,
+        # A shell that runs the tests in the background has them ignore Ctrl-C, children included.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not (library / "work").exists():
         assert process.poll() is None

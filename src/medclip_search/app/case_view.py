@@ -52,8 +52,8 @@ def open_case(shared: Shared, library: Library, session: Session, case_id: str) 
         with st.container(horizontal=True):
             st.button(
                 "In the tray" if starred else "Into the tray",
-                icon=":material/star:",
-                type="primary" if starred else "secondary",
+                key="case-star",  # one button in both states: the keyboard's focus stays on it
+                icon=":material/check:" if starred else ":material/star:",
                 on_click=toggle,
                 args=(shared, library, session, case_id),
             )
@@ -86,7 +86,7 @@ def _facts(case: Case) -> str:
         ("Licence", case.licence or case.licence_class),
         ("Source", case.corpus),
         ("Keywords", ", ".join(case.keywords)),
-        *((name, value) for name, value in case.metadata.items()),
+        *((name[:1].upper() + name[1:], value) for name, value in case.metadata.items()),
         ("Id", case.id),
     ]
     rows = [

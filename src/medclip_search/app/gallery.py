@@ -64,7 +64,7 @@ def gallery(
     key: str,
     label: str,
     on_gesture: Callable[[Act, str], None],
-    layout: Literal["cards", "rows"] = "cards",
+    layout: Literal["cards", "cards small", "rows"] = "cards",
     acts: Sequence[Act] = ("star", "like", "dislike"),
     verb: str = "Open",
 ) -> None:

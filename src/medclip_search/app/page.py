@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _brand(cases: int) -> None:
-    figures = "1 published figure" if cases == 1 else f"{cases:,} published figures"
+    figures = "1 figure" if cases == 1 else f"{cases:,} figures"
     st.html(
         '<div class="medclip-brand"><h1>MedClip Search</h1>'
         f"<span>{figures}, found by words, by image, or by both</span></div>"

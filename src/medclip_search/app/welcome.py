@@ -19,8 +19,9 @@ from medclip_search.server.shared import Shared
 _FIGURES = 6
 
 _BUILD = """\
-medclip-search build my-library --corpus roco=PATH          # ROCO
-medclip-search build my-library --corpus folder=PATH        # a folder of your own figures
+medclip-search build my-library --corpus roco=DIR                           # ROCO
+medclip-search build my-library --corpus table=pmc_oa.jsonl --images DIR    # PMC-OA
+medclip-search build my-library --corpus folder=DIR                         # your own figures
 medclip-search serve my-library"""
 
 
@@ -53,6 +54,7 @@ def welcome(shared: Shared, library: Library, session: Session) -> None:
             key="examples",
             label="Example figures",
             on_gesture=heard,
+            layout="cards small",
             acts=(),
             verb="Search with this figure",
         )

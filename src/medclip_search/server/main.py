@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from streamlit.web import bootstrap
 from medclip_search import app as pages
 from medclip_search.api import Library
 from medclip_search.app.theme import THEME
-from medclip_search.errors import MedClipError
+from medclip_search.errors import MedClipError, UsageError
 from medclip_search.server import guard, shared, uploads
 from medclip_search.server.rest import create_api
 from medclip_search.state import State
@@ -50,6 +52,7 @@ def serve(library_path: str | Path, host: str = "127.0.0.1", port: int = 8501) -
             except KeyboardInterrupt:
                 pass  # the way a person ends it
             finally:
+                _let_threads_end()
                 shared.share(None)
 
 
@@ -64,23 +67,37 @@ def build(host: str = "127.0.0.1") -> App:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:  # the resolver would quietly take the rest of a division
+        raise UsageError(f"port {port}: give a number from 0 to 65535 by --port")
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, socket.SOCK_STREAM)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise MedClipError(f"{host}:{port}: {error}; give another --host or --port") from None
     try:
         if sys.platform != "win32":  # there it would share the port with another program
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
         listening.listen(128)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         listening.close()
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = error.strerror or str(error)
         raise MedClipError(
             f"port {port} on {host}: {reason.lower()}; give another one by --port"
         ) from None
     return listening
+
+
+def _let_threads_end() -> None:
+    """Wait, a little, for searches under way in threads of the app and the API.
+
+    They are daemon threads: one that is inside an encoder or an index when the interpreter goes
+    would take the process down by an abort.
+    """
+    last = time.monotonic() + _GRACE_S
+    for thread in threading.enumerate():
+        if thread.name.startswith(("ScriptRunner", "AnyIO worker")):
+            thread.join(max(0.0, last - time.monotonic()))
 
 
 def _announce(library_path: str | Path, host: str, port: int) -> None:

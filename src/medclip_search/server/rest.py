@@ -68,7 +68,7 @@ def create_api(library: Callable[[], Library]) -> FastAPI:
     api = FastAPIOffline(
         title="MedClip Search",
         version=version("medclip-search"),
-        description=f"Published medical figures by image, by words, or by both. {NOT_FOR_DIAGNOSIS}",
+        description=f"Published medical figures by image, words or both. {NOT_FOR_DIAGNOSIS}",
         redoc_url=None,
     )
     _answer_errors_in_json(api)

@@ -7,12 +7,14 @@ import csv
 import io
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Request, expect
 
 from medclip_search import NOT_FOR_DIAGNOSIS
 from medclip_search.api import Library, remove_cases
@@ -25,17 +27,32 @@ if TYPE_CHECKING:
 LONG = 20_000  # milliseconds: two cores may be shared with other work
 
 
+@contextmanager
+def uploading(page: Page, files: int) -> Iterator[None]:
+    """Wait at the end until so many files have reached the server."""
+    kept: list[object] = []
+
+    def keep(request: Request) -> None:
+        if "upload_file" in request.url:
+            kept.append(request)
+
+    page.on("requestfinished", keep)
+    yield
+    bar = page.get_by_test_id("stChatInput")
+    expect(bar.get_by_role("button", name="Remove")).to_have_count(files, timeout=LONG)
+    while len(kept) < files:
+        page.wait_for_timeout(50)
+    page.wait_for_timeout(200)  # the bar hears of it a moment later
+    page.remove_listener("requestfinished", keep)
+
+
 def ask(page: Page, words: str = "", *files: Path) -> None:
     bar = page.get_by_test_id("stChatInput")
     if files:
-        kept: list[object] = []
-        page.on("requestfinished", lambda r: kept.append(r) if "upload_file" in r.url else None)
-        with page.expect_file_chooser() as chooser:
-            bar.locator("button").first.click()
-        chooser.value.set_files(files)
-        expect(bar.get_by_role("button", name="Remove")).to_have_count(len(files), timeout=LONG)
-        while len(kept) < len(files):
-            page.wait_for_timeout(50)
+        with uploading(page, len(files)):
+            with page.expect_file_chooser() as chooser:
+                bar.locator("button").first.click()
+            chooser.value.set_files(files)
     bar.locator("textarea").fill(words)
     bar.locator("textarea").press("Enter")
 
@@ -100,21 +117,21 @@ def test_a_dropped_image_finds_its_own_case_first(page: Page, pictures: Path) ->
 
 def test_files_are_dropped_anywhere_on_the_page(page: Page, pictures: Path) -> None:
     content = base64.b64encode((pictures / "figure 5.png").read_bytes()).decode()
-    page.evaluate(
-        """async (content) => {
-            const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
-            const dataTransfer = new DataTransfer();
-            dataTransfer.items.add(new File([bytes], "IM0005"));  // no suffix, no type
-            const send = (kind) => document.elementFromPoint(900, 650).dispatchEvent(
-                new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
-            send("dragover");
-            await new Promise((done) => setTimeout(done, 500));
-            send("drop");
-        }""",
-        content,
-    )
+    with uploading(page, 1):
+        page.evaluate(
+            """async (content) => {
+                const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+                const dataTransfer = new DataTransfer();
+                dataTransfer.items.add(new File([bytes], "IM0005"));  // no suffix, no type
+                const send = (kind) => document.elementFromPoint(900, 650).dispatchEvent(
+                    new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+                send("dragover");
+                await new Promise((done) => setTimeout(done, 500));
+                send("drop");
+            }""",
+            content,
+        )
     bar = page.get_by_test_id("stChatInput")
-    expect(bar.get_by_text("IM0005")).to_be_visible(timeout=LONG)
     bar.locator("textarea").press("Enter")
     expect(headline(page)).to_be_visible(timeout=LONG)
     assert captions(page)[0].endswith("number 5")

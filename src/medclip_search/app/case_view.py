@@ -86,7 +86,7 @@ def _facts(case: Case) -> str:
         ("Licence", case.licence or case.licence_class),
         ("Source", case.corpus),
         ("Keywords", ", ".join(case.keywords)),
-        *((name[:1].upper() + name[1:], value) for name, value in case.metadata.items()),
+        *((_plain(name), value) for name, value in case.metadata.items()),
         ("Id", case.id),
     ]
     rows = [
@@ -102,3 +102,9 @@ def _facts(case: Case) -> str:
             f"{html.escape(case.article or '')}</a></dd>",
         )
     return f'<dl class="medclip-facts">{"".join(rows)}</dl>'
+
+
+def _plain(column: str) -> str:
+    """A column's name as a person reads it: ``Description.Plane`` is the plane."""
+    last = column.rpartition(".")[2].strip() or column
+    return last[:1].upper() + last[1:]

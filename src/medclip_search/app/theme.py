@@ -16,7 +16,7 @@ THEME = {
 
 PAGE_STYLE = """
 <style>
-  .stMainBlockContainer { padding: 1.4rem 2rem 4rem; max-width: 110rem; }
+  .stMainBlockContainer { padding: 3.4rem 2rem 4rem; max-width: 110rem; }
   .stSidebar [data-testid="stSidebarHeader"] { padding-bottom: 0; }
   .medclip-brand { display: flex; align-items: baseline; gap: .3rem 1rem; flex-wrap: wrap; }
   .medclip-brand h1 { font-size: 1.55rem; margin: 0; padding: 0; }

@@ -72,17 +72,16 @@ def is_sample(library: Library) -> bool:
 
 
 def _figures(library: Library) -> list[Case]:
-    """A few cases with pictures, from as many modalities as there are."""
-    for name in ("modality", "corpus"):
-        values = list(library.facets(name))[:_FIGURES]
-        if not values:
-            continue
-        share = -(-_FIGURES // len(values))
-        browsed = [
-            library.search(Query(where=any_of(name, [value])), k=4 * share) for value in values
-        ]
-        picked = [[hit.case for hit in hits if hit.case.image][:share] for hits in browsed]
-        # One of each first, then the second of each.
-        turns = zip_longest(*picked)
-        return [case for turn in turns for case in turn if case is not None][:_FIGURES]
-    return []
+    """A few cases with pictures, as unlike each other as modality or region can tell."""
+    facets = {name: list(library.facets(name)) for name in ("modality", "region", "corpus")}
+    # The one that tells most apart; the first of equals.
+    name = max(facets, key=lambda name: min(len(facets[name]), _FIGURES))
+    values = facets[name][:_FIGURES]
+    if not values:
+        return []
+    share = -(-_FIGURES // len(values))
+    browsed = [library.search(Query(where=any_of(name, [value])), k=4 * share) for value in values]
+    picked = [[hit.case for hit in hits if hit.case.image][:share] for hits in browsed]
+    # One of each first, then the second of each.
+    turns = zip_longest(*picked)
+    return [case for turn in turns for case in turn if case is not None][:_FIGURES]

@@ -17,13 +17,16 @@ class Skipped:
     ``what`` names the file, with line or id where there is one; ``reason`` says why, in a few
     words that are the same for the same cause, so that reasons can be counted; ``remedy`` says
     what the user can do, where there is something to do. ``dropped`` tells whether the case
-    as a whole was left out, or only a part of it (its caption, its image).
+    as a whole was left out, or only a part of it (its caption, its image). ``incomplete`` is
+    true where nobody knows what lies behind it (a folder that cannot be listed, a file cut
+    short): cases that are not met then have not vanished from their source.
     """
 
     what: str
     reason: str
     remedy: str = ""
     dropped: bool = True
+    incomplete: bool = False
 
     def __str__(self) -> str:
         return f"{self.what}: {self.reason}" + (f" ({self.remedy})" if self.remedy else "")

@@ -19,6 +19,23 @@ BAD_ROW = "quotes or number of fields do not fit the header"
 BAD_LINE = "line without a ROCO id"
 TOO_LONG = "line too long"
 UNREADABLE = "file damaged or cut short"
+NO_PERMISSION = "no permission to read it"
+BROKEN_LINK = "link to nothing"
+NOT_REGULAR = "pipe, socket or device, not a file"
+A_FOLDER = "folder, not a file"
+NOT_A_FOLDER = "file, not a folder"
+ABSENT = "no such file or folder"
 NO_IMAGES_FOLDER = "no images folder"
 NO_CAPTIONS_FILE = "no captions file"
 """Reasons are counted at the end of a build, hence few."""
+
+CONCEALING = frozenset({UNREADABLE, NO_PERMISSION, BROKEN_LINK})
+"""Behind these may lie any number of cases: what a link leads to may only not be mounted."""
+
+REMEDIES = {
+    UNREADABLE: "copy or export it again",
+    NO_PERMISSION: "allow it, for example with chmod -R u+rX",
+    BROKEN_LINK: "mount what it leads to, or remove it",
+    NOT_REGULAR: "put a file in its place, or remove it",
+}
+"""What the user can do, where that follows from the reason alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,6 +42,21 @@ CASES = {
 @pytest.fixture(scope="module")
 def columns(tmp_path_factory: pytest.TempPathFactory) -> Columns:
     return columns_of(tmp_path_factory.mktemp("columns"), CASES)
+
+
+def test_opened_columns_outlive_their_files(tmp_path: Path) -> None:
+    def answers(opened: Columns) -> list[object]:
+        masks = [opened.equals("modality", "CT"), opened.between("year", 2010, None)]
+        masks += [opened.present("keyword"), opened.equals("Age", 45), opened.live]
+        found: list[object] = [keys(mask) for mask in masks]
+        for field in opened.fields():
+            found += [opened.counts(field), opened.all_values(field, 3), opened.is_numeric(field)]
+        return [*found, opened.order.tolist(), opened.cases]
+
+    expected = answers(columns_of(tmp_path / "c", CASES))
+    reader = Columns.open(tmp_path / "c")
+    shutil.rmtree(tmp_path / "c")
+    assert answers(reader) == expected
 
 
 def test_order_is_by_code_points_and_holes_are_dead(columns: Columns) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -379,10 +381,59 @@ def test_a_read_only_folder_serves_several_processes(tmp_path: Path) -> None:
     assert sorted(file.name for file in folder.iterdir()) == names
 
 
+def every_answer(index: TextIndex) -> str:
+    """What an index says to one query of every kind."""
+    order = np.arange(3000, dtype=np.int32)[::-1]
+    asked = [
+        *("pneumothorax", '"ground glass"', "pneumo*", "ground-gla*", "lob~2", "pnuemonia"),
+        *("CASE_0005", "case_00*", "NOT chest", "+chest -ct", CAPTIONS[1], "liver steatosis"),
+    ]
+    answers: list[object] = [index.size, index.describe(), index.unknown("chest xyzzyx")]
+    for words in asked:
+        found = index.search(words, 50, order % 3 > 0, order), index.search(words, 400)
+        answers += [[array.tolist() for array in pair] for pair in found]
+        answers.append(index.matching(words).tolist())
+    keys, scores = index.search_terms({"lung": 1.0, "liver": 0.5}, 30)
+    answers += [keys.tolist(), scores.tolist(), index.document_frequency("lung")]
+    answers.append(index.holding(["lung", "liver"], np.unique(keys)).tolist())
+    return json.dumps(answers)
+
+
+def test_an_opened_index_outlives_its_files(tmp_path: Path) -> None:
+    """A writer that purges old generations takes nothing from a reader: nor does a late answer
+    read a file, so that the first one of each kind comes after the files are gone."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    opened(old, documents(CAPTIONS * 50)).close()
+    new.mkdir()
+    more = [TextDocument(1000 + key, f"N{key}", "", ("hepatic steatosis",)) for key in range(20)]
+    update_text_index(old, new, [1, 5], [*more, *documents(CAPTIONS, 2000)])
+    reader, expected = TextIndex.open(new), every_answer(TextIndex.open(new))
+    assert reader.describe()["segments"] > 1
+    assert reader.describe()["deleted"] == 2
+    shutil.rmtree(old)
+    shutil.rmtree(new)
+    assert every_answer(reader) == expected
+
+
 def test_what_is_no_index_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         TextIndex.open(tmp_path)
     (tmp_path / "meta.json").write_text("{}")
     with pytest.raises(LibraryDamagedError, match="the text index cannot be opened") as error:
         TextIndex.open(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("file", ["meta.json", "*.idx", "*.term", "*.pos", "*.fast", "*.store"])
+def test_damage_is_told_of_the_library_s_own_folder(tmp_path: Path, file: str) -> None:
+    folder = tmp_path / "i"
+    opened(folder, documents(CAPTIONS)).close()
+    (damaged,) = folder.glob(file)
+    damaged.unlink()
+    if file == "meta.json":
+        damaged.write_bytes(b"\xff")
+    with pytest.raises(LibraryDamagedError) as error:
+        TextIndex.open(folder)
+    assert str(error.value).startswith(f"{folder}: ")
+    assert "medclip-text" not in str(error.value)
     assert "\n" not in str(error.value)

@@ -114,8 +114,8 @@ def deleted_share(folder: Path) -> float:
 
     They take room and blur document frequencies; above a tenth or so, build the index anew.
     """
-    total, deleted, _ = _counts(folder)
-    return deleted / total if total else 0.0
+    counts = _counts(folder)
+    return counts.deleted / counts.total if counts.total else 0.0
 
 
 def _schema() -> tantivy.Schema:
@@ -209,26 +209,44 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _counts(folder: Path) -> tuple[int, int, int]:
-    """Documents, those of them deleted, and segments, as the index's own ``meta.json`` says."""
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Documents, those of them deleted, segments, and bytes on disk."""
+
+    total: int
+    deleted: int
+    segments: int
+    bytes: int
+
+
+def _counts(folder: Path) -> _Counts:
+    """What the index's own ``meta.json`` says, and the size of its files, which are all there."""
     try:
         segments = json.loads((folder / "meta.json").read_text("utf-8"))["segments"]
         total = sum(segment["max_doc"] for segment in segments)
         deleted = sum((segment["deletes"] or {}).get("num_deleted_docs", 0) for segment in segments)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        for segment in segments:
+            # tantivy opens a segment without its positions, and fails at the first phrase.
+            (folder / f"{segment['segment_id'].replace('-', '')}.pos").stat()
+        size = sum(file.stat().st_size for file in _index_files(folder))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(folder, error) from error
-    return total, deleted, len(segments)
+    return _Counts(total, deleted, len(segments), size)
 
 
-def _open(folder: Path) -> tantivy.Index:
+def _open(folder: Path, through: Path | None = None) -> tantivy.Index:
+    """Open the index of ``folder``, by the files in ``through`` where they are linked to."""
+    files = through or folder
     try:
-        return tantivy.Index.open(str(folder))
+        return tantivy.Index.open(str(files))
     except (ValueError, OSError) as error:
-        raise _damaged(folder, error) from error
+        raise _damaged(folder, error, files) from error
 
 
-def _damaged(folder: Path, error: Exception) -> LibraryDamagedError:
+def _damaged(folder: Path, error: Exception, through: Path | None = None) -> LibraryDamagedError:
     reason = " ".join(str(error).split()) or type(error).__name__
+    if through is not None:
+        reason = reason.replace(str(through), str(folder))
     return LibraryDamagedError(
         f"{folder}: the text index cannot be opened ({reason[:200]}); "
         "run 'medclip-search build --repair' on the library"
@@ -256,8 +274,8 @@ def _links_to(folder: Path) -> Iterator[Path]:
 class TextIndex:
     """An opened text index; immutable, and safe for use by several threads and processes."""
 
-    def __init__(self, folder: Path, searcher: tantivy.Searcher, schema: tantivy.Schema) -> None:
-        self.folder = folder
+    def __init__(self, counts: _Counts, searcher: tantivy.Searcher, schema: tantivy.Schema) -> None:
+        self._counts = counts
         self._searcher = searcher
         self._schema = schema
 
@@ -273,12 +291,12 @@ class TextIndex:
         # The files are mapped when the searcher is made; their names are not needed afterwards,
         # so even a killed process leaves no folder behind.
         with _links_to(folder) as private:
-            index = _open(private)
+            index = _open(folder, private)
             try:
                 index.config_reader("manual")
-                return cls(folder, index.searcher(), index.schema)
+                return cls(_counts(folder), index.searcher(), index.schema)
             except ValueError as error:
-                raise _damaged(folder, error) from error
+                raise _damaged(folder, error, private) from error
 
     def close(self) -> None:
         """Let go of the files."""
@@ -291,17 +309,17 @@ class TextIndex:
 
     def describe(self) -> dict[str, Any]:
         """What the index is, as plain JSON."""
-        total, deleted, segments = _counts(self.folder)
+        counts = self._counts
         return {
             "engine": f"tantivy {version('tantivy')}",
-            "documents": total - deleted,
-            "deleted": deleted,
-            "segments": segments,
+            "documents": counts.total - counts.deleted,
+            "deleted": counts.deleted,
+            "segments": counts.segments,
             "analyser": ANALYSER,
             "k1": K1,
             "b": B,
             "fields": dict(FIELD_WEIGHTS),
-            "bytes": sum(file.stat().st_size for file in _index_files(self.folder)),
+            "bytes": counts.bytes,
         }
 
     def terms(self, text: str) -> list[str]:

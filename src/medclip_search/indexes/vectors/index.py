@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,7 +47,6 @@ class VectorIndex:
             raise damaged(
                 folder, f"it is of {count} × {dimension} rows, and the embeddings are {rows.shape}"
             )
-        self._folder = folder
         self._rows = np.asarray(rows)
         self._description = description
         self._cosine = Cosine(read_array(folder, MEAN, dimension))
@@ -55,14 +54,15 @@ class VectorIndex:
         self._keys = read_array(folder, KEYS, count)
         self._row_of_key = read_array(folder, ROWS)
         self._ivf: _Ivf | None = None
-        self._opening = threading.Lock()
+        if description.engine == "faiss" and faiss_ivf.present():
+            self._ivf = _Ivf(folder, description, self._keys)
 
     @classmethod
     def open(cls, folder: Path, rows: NDArray[np.float16]) -> Self:
         """Open an index over exactly the rows that it was built from.
 
-        Reads a few kilobytes; the rest is memory-mapped, FAISS's part at the first search.
-        Raises ``LibraryDamagedError``.
+        Reads a few kilobytes (and FAISS's centres); the rest is mapped now and read when needed,
+        so that the index stays whatever becomes of its files. Raises ``LibraryDamagedError``.
         """
         return cls(folder, rows, read_description(folder))
 
@@ -74,7 +74,7 @@ class VectorIndex:
     def describe(self) -> dict[str, Any]:
         """What the index is (plain JSON)."""
         found = self._description
-        using_faiss = found.engine == "faiss" and faiss_ivf.present()
+        using_faiss = self._ivf is not None
         about: dict[str, Any] = {
             "engine": "faiss" if using_faiss else "exact",
             "live": found.live,
@@ -153,11 +153,6 @@ class VectorIndex:
         (row,) = self._rows_of([key])
         return self._rows[row].astype(np.float32) if row >= 0 else None
 
-    def covers(self, keys: ArrayLike) -> Flags:
-        """Which cases have a row, (m,)."""
-        covered: Flags = self._rows_of(keys) >= 0
-        return covered
-
     def _rows_of(self, keys: ArrayLike) -> Rows:
         wanted = np.asarray(keys, dtype=np.int64).reshape(-1)
         known = (wanted >= 0) & (wanted < len(self._row_of_key))
@@ -180,11 +175,9 @@ class VectorIndex:
         """Rows that FAISS holds for the best; ``None`` where all should be scored instead."""
         few = mask is not None and matching * self._description.dimension <= MATCHING_VALUES
         count = (_PROPOSED if mask is None else 2 * _PROPOSED) + 3 * k
-        if few or count >= matching or self._description.engine != "faiss":
+        ivf = self._ivf
+        if few or count >= matching or ivf is None:
             return None
-        if not faiss_ivf.present():
-            return None
-        ivf = self._faiss()
         per_list = None
         if where is not None:
             per_list = np.bincount(ivf.list_of_row[where], minlength=ivf.index.lists)
@@ -193,12 +186,6 @@ class VectorIndex:
         direction = ivf.coded.directions(query).astype(np.float32)
         found = ivf.index.propose(direction, count, mask, per_list, self.size)
         return np.sort(found) if len(found) >= k else None
-
-    def _faiss(self) -> _Ivf:
-        with self._opening:
-            if self._ivf is None:
-                self._ivf = _Ivf(self._folder, self._description, self._keys)
-            return self._ivf
 
 
 class _Ivf:
@@ -211,8 +198,13 @@ class _Ivf:
             raise damaged(folder / IVF, error) from error
         self.coded = Cosine(read_array(folder, CODED_MEAN, description.dimension))
         self.list_of_row = read_array(folder, LISTS, description.rows)
-        live = keys >= 0
-        self.live = live if np.any((self.list_of_row >= 0) & ~live) else None
+        self._keys = keys
+
+    @cached_property
+    def live(self) -> Flags | None:
+        """The live rows, (n,); ``None`` where the lists hold no others."""
+        live: Flags = self._keys >= 0
+        return live if np.any((self.list_of_row >= 0) & ~live) else None
 
 
 def _nothing() -> tuple[Rows, Floats]:

@@ -147,7 +147,11 @@ def remove_cases(
 
     def choose(catalogue: WorkCatalogue) -> set[int]:
         keys = catalogue.keys_of(ids)
-        if unknown := [one for one, key in zip(ids, keys, strict=True) if key is None]:
+        if unknown := [
+            one
+            for one, key in zip(ids, keys, strict=True)
+            if key is None and not catalogue.was_removed(one)  # said again: it is done already
+        ]:
             raise CaseNotFoundError(f"{', '.join(unknown)}: no case of the library has this id")
         chosen = {key for key in keys if key is not None}
         if parsed:

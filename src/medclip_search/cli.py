@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -225,6 +228,9 @@ def demo(port: int, library: Path | None) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point: every error is one line and an exit status."""
+    if sys.stderr is None or sys.stdout is None:  # closed by whoever started us
+        sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+        sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
     words = list(sys.argv[1:] if arguments is None else arguments)
     before = words[: words.index("--")] if "--" in words else words
     if debug := "--debug" in before:
@@ -250,7 +256,7 @@ def _status(error: BaseException) -> int:
         click.echo(f"{path}: {error.format_message()} (see '{path} --help')", err=True)
         return error.exit_code
     if isinstance(error, MedClipError):
-        click.echo(f"medclip-search: {error}", err=True)
+        _say(str(error))
         return error.exit_status
     if isinstance(error, KeyboardInterrupt | click.Abort):
         click.echo("medclip-search: stopped; run the same command again to go on", err=True)
@@ -258,15 +264,31 @@ def _status(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):
         sys.stderr.close()  # whoever read our output has gone: nothing more to say
         return 1
-    text = " ".join(str(error).split())
-    click.echo(
-        f"medclip-search: unexpected {type(error).__name__}: {text} (--debug shows where)", err=True
-    )
+    if _is_full(error):
+        _say("the disk is full; make room, then run the same command again to go on")
+        return 1
+    _say(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
     return 1
+
+
+def _say(text: str) -> None:
+    """One line, whatever a path or an id holds."""
+    line = " ".join(text.split()).encode("utf-8", "backslashreplace").decode()
+    click.echo(f"medclip-search: {line}", err=True)
+
+
+def _is_full(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return isinstance(error, sqlite3.OperationalError) and "full" in str(error)
 
 
 def _summary_lines(library: Path, summary: BuildSummary) -> list[str]:
     lines = [f"skipped {count}: {reason}" for reason, count in summary.skipped.most_common()]
+    if summary.fell_back:
+        lines.append("the last generation was lost: what was removed in it must be removed again")
+    if summary.limit:
+        lines.append(f"only the first {summary.limit} cases of each corpus (--limit 0 lifts this)")
     if summary.repaired:
         lines.append(f"{summary.repaired} damaged blocks were made again")
     if summary.kept_out:

@@ -28,7 +28,11 @@ def figures(built_once: tuple[Path, Path], tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def library(built_once: tuple[Path, Path], tmp_path: Path) -> Path:
-    """A copy of a library of 24 cases, to be changed or damaged at will."""
-    shutil.copytree(built_once[1], tmp_path / "library")
+def library(built_once: tuple[Path, Path], tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A library of 24 cases, to be changed or damaged at will; its source is ``figures``."""
+    if "figures" in request.fixturenames:
+        figures: Path = request.getfixturevalue("figures")
+        build(tmp_path / "library", [CorpusSpec("folder", figures, "figures")])
+    else:
+        shutil.copytree(built_once[1], tmp_path / "library")
     return tmp_path / "library"

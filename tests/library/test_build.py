@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from medclip_search.errors import (
     CaseNotFoundError,
     CorpusError,
     EncoderError,
+    ImageError,
     LibraryBusyError,
     NotALibraryError,
     UsageError,
@@ -57,7 +59,6 @@ def test_second_build_with_the_library_alone_changes_nothing(library: Path) -> N
 
 
 def test_new_and_changed_figures_are_taken_in(library: Path, figures: Path) -> None:
-    build(library, [spec(figures)])
     write_folder(figures, range(24, 27))
     draw(900).save(figures / "fig-003.png")
     (figures / "fig-004.txt").write_text("Mammogram with a spiculated mass", encoding="utf-8")
@@ -76,14 +77,13 @@ def test_new_and_changed_figures_are_taken_in(library: Path, figures: Path) -> N
 def test_touched_file_with_the_same_content_is_not_embedded_again(
     library: Path, figures: Path
 ) -> None:
-    build(library, [spec(figures)])
     os.utime(figures / "fig-005.png", (1, 1))
-    assert build(library).embedded == 0
-    assert build(library).published is False
+    touched = build(library)
+    assert (touched.embedded, touched.changed, touched.published) == (0, 0, True)
+    assert build(library).published is False  # it is remembered, and not read again
 
 
 def test_vanished_cases_stay_until_pruned(library: Path, figures: Path) -> None:
-    build(library, [spec(figures)])
     for name in ("fig-001", "fig-002"):
         (figures / f"{name}.png").unlink()
         (figures / f"{name}.txt").unlink()
@@ -99,10 +99,13 @@ def test_vanished_cases_stay_until_pruned(library: Path, figures: Path) -> None:
 def test_everything_but_the_full_view_works_without_the_raw_images(
     library: Path, figures: Path
 ) -> None:
-    build(library, [spec(figures)])
-    shutil.rmtree(figures)
+    for path in figures.glob("*.png"):
+        path.unlink()
     with Library.open(library) as opened:
         assert opened.search(Query(image=draw(7)), k=1)[0].id == "fig-007"
+        assert opened.case("fig-007").image is not None
+        with pytest.raises(ImageError):
+            opened.image("fig-007")
         thumbnail = opened.thumbnail("fig-007")
         assert thumbnail is not None
         assert thumbnail[8:12] == b"WEBP"
@@ -178,19 +181,157 @@ def test_removal_of_an_unknown_id_removes_nothing(library: Path) -> None:
     assert (library / "CURRENT").read_bytes() == before
 
 
-def test_purge_leaves_no_byte_of_a_removed_picture(library: Path) -> None:
+def test_cases_of_a_table_keep_what_they_had_when_the_raw_images_go(tmp_path: Path) -> None:
+    figures = write_folder(tmp_path / "figures", range(3))
+    table = tmp_path / "table.csv"
+    rows = [f"fig-{seed:03d}.png,{caption(seed).replace(',', '')}" for seed in range(3)]
+    table.write_text("\n".join(["image,caption", *rows]), encoding="utf-8")
+    library = tmp_path / "library"
+    build(library, [CorpusSpec("table", table, "table", images=figures)])
+    (figures / "fig-001.png").unlink()
+    assert build(library).cases == 3
     with Library.open(library) as opened:
-        thumbnail = opened.thumbnail("fig-009")
+        assert opened.search(Query(image=draw(1)), k=1)[0].id == "fig-001"
+        assert opened.case("fig-001").image is not None
+        assert opened.thumbnail("fig-001")
+
+
+def test_purge_leaves_no_byte_of_a_removed_case(library: Path) -> None:
+    with Library.open(library) as opened:
+        thumbnail = opened.thumbnail("fig-002")
+        assert not [n for n in opened.search(Query(text="patient 2")).notes if "“2”" in n]
     assert thumbnail is not None
-    remove_cases(library, ids=["fig-009"], purge=True)
-    assert not any(
-        thumbnail in path.read_bytes() or b"patient number 9\0" in path.read_bytes()
-        for path in library.rglob("*")
-        if path.is_file()
-    )
+    words = re.compile(rb"patient number 2(?!\d)")
+    assert any(words.search(path.read_bytes()) for path in library.rglob("*.sqlite"))
+    remove_cases(library, ids=["fig-002"], purge=True)
+    for path in library.rglob("*"):
+        data = path.read_bytes() if path.is_file() else b""
+        assert thumbnail not in data, path
+        assert not words.search(data), path
     assert len(list((library / "generations").iterdir())) == 1
+    with Library.open(library) as opened:
+        notes = opened.search(Query(text="patient 2")).notes
+        assert [n for n in notes if "“2”" in n]  # no caption's word is in the index any more
     assert first(library, Query(image=draw(10))) == "fig-010"
     assert not list(verify(library))
+
+
+def test_a_purge_that_was_cut_short_is_finished_by_saying_it_again(library: Path) -> None:
+    remove_cases(library, ids=["fig-009"])
+    assert len(list((library / "generations").iterdir())) == 2
+    assert remove_cases(library, ids=["fig-009"], purge=True) == 0
+    assert len(list((library / "generations").iterdir())) == 1
+
+
+def test_limit_and_prune_together_drop_nothing_beyond_the_limit(
+    library: Path, figures: Path
+) -> None:
+    assert build(library, limit=10, prune=True).cases == 24
+
+
+def test_a_library_updated_in_steps_answers_as_one_built_at_once(tmp_path: Path) -> None:
+    figures = write_folder(tmp_path / "figures", range(30))
+    steps = tmp_path / "steps"
+    build(steps, [spec(figures)], limit=12)
+    build(steps, limit=0)
+    draw(901).save(figures / "fig-007.png")
+    (figures / "fig-008.txt").write_text("Mammogram with a spiculated mass", encoding="utf-8")
+    shutil.copy(figures / "fig-020.png", figures / "a-twin.png")  # equal pictures: a tie
+    build(steps)
+    remove_cases(steps, ids=["fig-011"])
+    build(steps, purge=True)
+    (figures / "fig-011.png").unlink()
+    (figures / "fig-011.txt").unlink()
+    build(tmp_path / "once", [spec(figures)])
+    queries = [Query(image=draw(seed)) for seed in (901, 8, 20)]
+    queries += [Query(text="CT of the chest"), Query(text="spiculated", image=draw(3))]
+    with Library.open(steps) as one, Library.open(tmp_path / "once") as other:
+        for query in queries:
+            answers = [
+                [(hit.id, round(hit.score, 4)) for hit in opened.search(query, 40)]
+                for opened in (one, other)
+            ]
+            assert answers[0] == answers[1]
+
+
+def test_dead_rows_are_squeezed_out_when_they_are_many(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("medclip_search.library.compact._DEAD_BYTES", 1000)
+    before = read_current(library).embeddings["compact"]
+    remove_cases(library, ids=["fig-000"])
+    assert read_current(library).embeddings["compact"] == before
+    remove_cases(library, ids=[f"fig-{seed:03d}" for seed in range(1, 10)])
+    after = read_current(library).embeddings["compact"]
+    assert after != before
+    assert (library / after).stat().st_size == 14 * 1280 * 2
+    assert first(library, Query(image=draw(15))) == "fig-015"
+    assert not list(verify(library))
+
+
+def test_a_source_that_is_gone_is_reported_and_its_cases_are_kept(tmp_path: Path) -> None:
+    one = write_folder(tmp_path / "one", range(3))
+    two = write_folder(tmp_path / "two", range(3, 5))
+    library = tmp_path / "library"
+    build(library, [spec(one, "one"), spec(two, "two")])
+    shutil.rmtree(one)
+    write_folder(two, range(5, 6))
+    report: list[Skipped] = []
+    assert build(library, report=report.append).cases == 6
+    assert [str(tmp_path / "one") in line.what for line in report] == [True]
+    assert build(library, repair=True).cases == 6
+    shutil.rmtree(two)
+    with pytest.raises(CorpusError):
+        build(library)
+    three = write_folder(tmp_path / "three", range(6, 7))
+    assert build(library, [spec(three, "three")]).cases == 7
+    assert not (library / "work").exists()
+
+
+def test_another_source_under_a_known_name_is_refused(library: Path, tmp_path: Path) -> None:
+    other = write_folder(tmp_path / "other", range(3))
+    with pytest.raises(UsageError, match="folder:NAME="):
+        build(library, [spec(other)])
+    with Library.open(library) as opened:
+        assert len(opened) == 24
+    assert not list(verify(library))
+
+
+def test_a_source_that_moved_is_followed(library: Path, figures: Path, tmp_path: Path) -> None:
+    moved = figures.rename(tmp_path / "moved")
+    summary = build(library, [spec(moved)])
+    assert (summary.added, summary.embedded, summary.cases) == (0, 0, 24)
+    with Library.open(library) as opened:
+        assert opened.image("fig-001").size == (96, 96)
+
+
+def test_calls_that_fail_leave_no_trace(library: Path) -> None:
+    def listing() -> list[str]:
+        return sorted(path.name for path in library.rglob("*"))
+
+    before = listing()
+    with pytest.raises(CaseNotFoundError):
+        remove_cases(library, ids=["nobody"])
+    with pytest.raises(EncoderError):
+        build(library, encoder="no-such-encoder")
+    assert listing() == before
+
+
+def test_a_removal_does_not_publish_half_of_a_stopped_build(library: Path, tmp_path: Path) -> None:
+    more = write_folder(tmp_path / "more", range(30, 40))
+
+    def stop(_: Skipped) -> None:
+        raise KeyboardInterrupt
+
+    (more / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(KeyboardInterrupt):
+        build(library, [spec(more, "more")], report=stop)
+    with pytest.raises(LibraryBusyError, match="finish it first"):
+        remove_cases(library, ids=["fig-001"])
+    with Library.open(library) as opened:
+        assert len(opened) == 24
+    assert build(library).cases == 34
+    assert remove_cases(library, ids=["fig-001"]) == 1
 
 
 def test_rows_hold_the_encoders_raw_output(library: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,8 @@ from medclip_search.errors import LibraryDamagedError, LibraryTooNewError
 from medclip_search.library.build import build
 from medclip_search.library.layout import read_current
 from medclip_search.library.verify import verify
-from tests.figures import draw
+from medclip_search.progress import Advance
+from tests.figures import caption, draw
 
 
 def files_of(library: Path) -> list[Path]:
@@ -90,6 +93,77 @@ def test_repair_falls_back_to_an_older_generation(library: Path) -> None:
     build(library, repair=True)
     assert answers(library) == expected  # the removal was lost with its generation, and only that
     assert not any(finding.damage for finding in verify(library))
+
+
+@pytest.mark.parametrize("kind", ["catalogue", "text", "embeddings", "thumbnails"])
+def test_damage_is_not_taken_over_by_the_next_build(
+    kind: str, library: Path, figures: Path
+) -> None:
+    path = max((library / kind).rglob("*.*"), key=lambda path: path.stat().st_size)
+    flip(path, path.stat().st_size // 2)
+    (figures / "fig-003.txt").write_text("another caption", encoding="utf-8")
+    if kind == "text":  # derived: it is built anew, and the damage is gone
+        build(library, purge=True)
+    else:
+        with pytest.raises(LibraryDamagedError, match="--repair"):
+            remove_cases(library, ids=["fig-020"], purge=True)
+        assert any(finding.damage for finding in verify(library))
+        if kind == "catalogue":
+            flip(path, path.stat().st_size // 2)
+        build(library, repair=True)
+    assert not any(finding.damage for finding in verify(library))
+
+
+def test_a_wrong_pointer_is_noticed_when_opening(library: Path) -> None:
+    remove_cases(library, ids=["fig-020"])
+    manifest = next(iter(sorted((library / "generations").iterdir())))
+    newest = library / "generations" / "000002.json"
+    newest.write_bytes(manifest.read_bytes())
+    with pytest.raises(LibraryDamagedError, match="CURRENT"):
+        Library.open(library)
+
+
+def test_a_repair_that_falls_back_says_so(library: Path) -> None:
+    remove_cases(library, ids=["fig-020"])
+    flip(library / read_current(library).catalogue, 5000)
+    assert build(library, repair=True).fell_back
+    assert not build(library, repair=True).fell_back
+
+
+def test_leftovers_of_a_stopped_session_block_nothing(library: Path) -> None:
+    work = library / "work"
+    work.mkdir()  # half of a work folder that was being dropped
+    (work / "catalogue.sqlite").write_bytes(b"rubbish")
+    assert build(library).cases == 24
+    assert not work.exists()
+    work.mkdir()
+    (work / "base.json").write_text('{"generation": 1, "command": "build"}')
+    (work / "catalogue.sqlite").write_bytes(b"rubbish")
+    with pytest.raises(LibraryDamagedError, match="--repair"):
+        build(library)
+    assert build(library, repair=True).cases == 24
+    assert not any(finding.damage for finding in verify(library))
+
+
+def test_verify_beside_a_writer_raises_no_alarm(library: Path) -> None:
+    @contextlib.contextmanager
+    def meanwhile(stage: str, total: int | None, unit: str) -> Iterator[Advance]:
+        remove_cases(library, ids=["fig-020"], purge=True)  # collects what is being looked at
+        yield lambda _: None
+
+    assert not any(finding.damage for finding in verify(library, meanwhile))
+
+
+def test_a_reader_outlives_a_purge(library: Path) -> None:
+    with Library.open(library) as opened:
+        remove_cases(library, where=["modality=US"], purge=True)
+        build(library, purge=True)
+        assert opened.search(Query(image=draw(5)), 1)[0].id == "fig-005"
+        assert opened.search(Query(text=caption(6), where="has_image=true"), 1)[0].id == "fig-006"
+        assert opened.search(Query(text="pati*", like=["fig-007"]), 1)[0].id == "fig-007"
+        assert opened.facets("region")
+        assert opened.info()["cases"] == 24
+        assert opened.thumbnail("fig-002")
 
 
 def test_repair_says_when_nothing_is_intact(library: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medclip_search import encoders
@@ -17,12 +17,12 @@ from medclip_search.corpora import open_corpus, spec_from_json, spec_to_json
 from medclip_search.corpora.base import Corpus, CorpusSpec, Skipped
 from medclip_search.describe import describe
 from medclip_search.encoders.base import Encoder
-from medclip_search.errors import EncoderError, UsageError
+from medclip_search.errors import CorpusError, EncoderError, UsageError
 from medclip_search.library.catalogue import WorkCatalogue
 from medclip_search.library.compact import compact
 from medclip_search.library.embed import begin_spaces, embed
 from medclip_search.library.repair import drop_damaged
-from medclip_search.library.writer import GRACE_SECONDS, Writer, writing
+from medclip_search.library.writer import Writer, writing
 from medclip_search.progress import SILENT, Advance, Progress
 
 DEFAULT_ENCODER = "compact"
@@ -45,6 +45,8 @@ class BuildSummary:
     vanished: int = 0
     kept_out: int = 0
     repaired: int = 0
+    fell_back: bool = False
+    limit: int = 0
     published: bool = False
     resumed: bool = False
     skipped: Counter[str] = field(default_factory=Counter)
@@ -85,6 +87,7 @@ def build(
     def remember(catalogue: WorkCatalogue) -> None:
         """All that a stopped build needs to go on with the library alone."""
         for corpus in given:
+            _refuse_other_source(catalogue, corpus)
             _put_source(catalogue, corpus)
         if encoder is not None and catalogue.fact("encoder") is None:
             catalogue.set_fact("encoder", encoder)
@@ -93,17 +96,19 @@ def build(
 
     with writing(library, create=bool(given), repair=repair, prepare=remember) as writer:
         catalogue = writer.catalogue
-        summary.resumed = writer.resumed
+        writer.purge = purge
+        summary.resumed, summary.fell_back = writer.resumed, writer.fell_back
         loaded = _choose_encoder(writer, loaded)
-        corpora = given + _remembered(writer, given)
-        if not corpora:
+        corpora = given + _remembered(writer, given, tell, must=not repair)
+        if not corpora and not repair and not catalogue.sources():
             raise UsageError(f"{library}: give it a corpus: --corpus KIND=PATH")
+        remember(catalogue)
         if repair:
             summary.repaired = drop_damaged(writer)
         if restore:
             catalogue.restore_removed()
-        remember(catalogue)
         begin_spaces(writer, loaded)
+        writer.worth_keeping = True
         seen = catalogue.begin_build()
         for corpus in corpora:
             _ingest(writer, corpus, seen, prune, summary, tell, progress)
@@ -112,11 +117,9 @@ def build(
             catalogue.delete_cases(catalogue.empty_cases(), remember=False)
         compact(writer, "anything is dead" if purge else "much is dead")
         summary.cases, summary.images = catalogue.count(), catalogue.count_images()
-        if writer.has_changes() or purge:
-            # A damaged generation is of no use to anybody who has not opened it yet.
-            grace = 0.0 if purge or repair else GRACE_SECONDS
-            manifest = writer.publish(grace=grace, progress=progress)
-            summary.generation, summary.published = manifest.number, True
+        summary.limit = int(catalogue.fact("limit") or 0)
+        if writer.has_changes():
+            summary.generation, summary.published = writer.publish(progress).number, True
         else:
             writer.abandon()
             summary.generation = writer.base.number if writer.base else 0
@@ -135,16 +138,45 @@ def _choose_encoder(writer: Writer, asked: Encoder | None) -> Encoder:
     return chosen
 
 
-def _remembered(writer: Writer, given: Sequence[Corpus]) -> list[Corpus]:
-    """Corpora from earlier calls: all where none is given, or a stopped build goes on."""
+def _remembered(
+    writer: Writer, given: Sequence[Corpus], tell: Report, *, must: bool
+) -> list[Corpus]:
+    """Corpora from earlier calls: all where none is given, or a stopped build goes on.
+
+    One that cannot be read any more is reported, and its cases are kept. Where none can, and
+    nothing else is to be done, its ``CorpusError`` is raised.
+    """
     if given and not writer.resumed:
         return []
     names = {corpus.spec.name for corpus in given}
-    return [
-        open_corpus(spec_from_json(json.loads(source.spec)))
-        for source in writer.catalogue.sources()
-        if source.name not in names
-    ]
+    found: list[Corpus] = []
+    errors: list[CorpusError] = []
+    for source in writer.catalogue.sources():
+        if source.name not in names:
+            try:
+                found.append(open_corpus(spec_from_json(json.loads(source.spec))))
+            except CorpusError as error:
+                errors.append(error)
+    if errors and must and not (found or given or writer.resumed):
+        raise errors[0]
+    for unreadable in errors:
+        tell(Skipped(str(unreadable), "a source cannot be read; its cases are kept", dropped=False))
+    return found
+
+
+def _refuse_other_source(catalogue: WorkCatalogue, corpus: Corpus) -> None:
+    """A name stands for one source: another one under it would overwrite its cases."""
+    for source in catalogue.sources():
+        if source.name != corpus.spec.name:
+            continue
+        path = spec_from_json(json.loads(source.spec)).path
+        if path is not None and path != corpus.spec.path and path.exists():
+            kind = corpus.spec.kind
+            raise UsageError(
+                f"{corpus.spec.path}: the corpus '{source.name}' of this library is {path}; name "
+                f"the new one, as in --corpus {kind}:NAME={corpus.spec.path} (if it moved, take "
+                "the old one away first)"
+            )
 
 
 def _put_source(catalogue: WorkCatalogue, corpus: Corpus) -> int:
@@ -168,13 +200,14 @@ def _ingest(
     source = _put_source(catalogue, corpus)
     limit = int(catalogue.fact("limit") or 0)
     entries = iter(corpus)
-    count, ended = 0, False
+    count, ended, whole = 0, False, True
     with progress(f"cases of {name}", limit or corpus.count(), "case") as advance:
         while not ended and not (limit and count >= limit):
             with catalogue.transaction():
                 for entry in entries:
                     if isinstance(entry, Skipped):
                         tell(entry)
+                        whole = whole and not entry.incomplete
                     else:
                         _put(writer, source, root, entry, seen, summary, tell, advance)
                         count += 1
@@ -184,7 +217,9 @@ def _ingest(
                     ended = True
     if ended:
         gone = catalogue.unseen(source, seen)
-        if prune:
+        if prune and not whole:
+            tell(Skipped(f"corpus {name}", "not pruned, because it could not be read whole"))
+        elif prune:
             with catalogue.transaction():
                 summary.pruned += catalogue.delete_cases(gone, remember=False)
         else:
@@ -203,11 +238,20 @@ def _put(
 ) -> None:
     stat = None
     if case.image is not None:
-        found = case.image.path.stat()
-        stat = f"{found.st_size}:{found.st_mtime_ns}"
+        try:
+            found = case.image.path.stat()
+            stat = f"{found.st_size}:{found.st_mtime_ns}"
+        except OSError as error:
+            reason = f"the image cannot be read ({error.strerror})"
+            tell(Skipped(str(case.image), reason, dropped=False))
+            case = replace(case, image=None)
+            if not case.caption:
+                return
     outcome = writer.catalogue.put_case(source, root, describe(case), stat, seen)
     if outcome == "added":
         summary.added += 1
+    elif outcome == "touched":
+        writer.catalogue.restated = True
     elif outcome == "changed":
         summary.changed += 1
     elif outcome == "removed":

@@ -10,7 +10,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -220,21 +220,27 @@ class WorkCatalogue(Catalogue):
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA cache_size = -65536")
+            connection.execute("PRAGMA secure_delete = ON")  # a removed caption leaves no bytes
             schema.migrate(connection, str(path))
         except BaseException:
             connection.close()
             raise
         return cls(connection)
 
+    restated = False
+    """Whether image files were found touched but unchanged: worth remembering."""
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            # A full disk has rolled back already; its error is the one to tell.
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
 
     def _run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         return self._connection.execute(statement, values)
@@ -267,9 +273,10 @@ class WorkCatalogue(Catalogue):
     # -- cases ---------------------------------------------------------------------------------
 
     def put_case(self, source: int, root: str, case: Case, stat: str | None, seen: int) -> str:
-        """Add or update one case: ``added``, ``changed``, ``same``, ``removed`` or ``taken``.
+        """Add or update one case, and tell what that was.
 
-        ``removed``: the user took it out before, and it stays out. ``taken``: another source has
+        ``added``, ``changed``, ``same``; ``touched``: only its image file's size or time differ;
+        ``removed``: the user took it out before, and it stays out; ``taken``: another source has
         this id, and its prefixed form too.
         """
         known = self._run(
@@ -287,7 +294,7 @@ class WorkCatalogue(Catalogue):
             key, old, old_stat, *_ = known
             self._run("UPDATE cases SET seen = ?, image_stat = ? WHERE key = ?", (seen, stat, key))
             if old == signature:
-                return "same" if old_stat == stat else "changed"
+                return "same" if old_stat == stat else "touched"
             self._run(
                 f"UPDATE cases SET ({_GIVEN}) = ({_marks(len(values))}), signature = ? "
                 "WHERE key = ?",
@@ -369,6 +376,11 @@ class WorkCatalogue(Catalogue):
                 self._touch(key)
         return count
 
+    def was_removed(self, case_id: str) -> bool:
+        """Whether the user took a case of this (source's own) id out before."""
+        found = self._run("SELECT 1 FROM removed WHERE source_id = ?", (case_id,))
+        return found.fetchone() is not None
+
     def restore_removed(self) -> int:
         """Let cases that the user took out come back with the next build."""
         return self._run("DELETE FROM removed").rowcount
@@ -376,21 +388,23 @@ class WorkCatalogue(Catalogue):
     # -- embeddings and thumbnails -------------------------------------------------------------
 
     def put_space(self, space: Space, encoder: str, fingerprint: str) -> None:
-        cursor = self._run(
-            "INSERT INTO spaces (name, encoder, fingerprint, dimension, embeds_words, centred) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                space.name,
-                encoder,
-                fingerprint,
-                space.dimension,
-                int(space.embeds_words),
-                int(space.centred),
-            ),
-        )
-        for statement in schema.row_table(int(cursor.lastrowid or 0)).split(";"):
-            if statement:
-                self._run(statement)
+        """A new space with its empty row table, both or neither."""
+        with self.transaction():
+            cursor = self._run(
+                "INSERT INTO spaces (name, encoder, fingerprint, dimension, embeds_words, centred) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    space.name,
+                    encoder,
+                    fingerprint,
+                    space.dimension,
+                    int(space.embeds_words),
+                    int(space.centred),
+                ),
+            )
+            for statement in schema.row_table(int(cursor.lastrowid or 0)).split(";"):
+                if statement:
+                    self._run(statement)
 
     def put_append_file(self, name: str, path: str, size: int = 0) -> None:
         """Start (or start anew) the append-only file of a name; its old blocks are forgotten."""
@@ -409,16 +423,9 @@ class WorkCatalogue(Catalogue):
 
     def pending(self, after: int = -1, limit: int = 1000) -> list[Pending]:
         """Cases whose image must be looked at, in the order of the keys."""
-        missing = "".join(
-            f" OR NOT EXISTS (SELECT 1 FROM rows_{space.number} r WHERE r.key = c.key)"
-            for space in self.spaces()
-        )
         rows = self._run(
             "SELECT c.key, c.source, c.id, s.root, c.image_path, c.image_frame, c.image_stat "
-            f"{_FROM} WHERE c.key > ? AND c.image_path IS NOT NULL AND c.image_stat IS NOT NULL "
-            "AND (c.embedded_stat IS NOT c.image_stat "
-            f"OR NOT EXISTS (SELECT 1 FROM thumbnails t WHERE t.key = c.key){missing}) "
-            "ORDER BY c.key LIMIT ?",
+            f"{_FROM} WHERE c.key > ? AND {self._is_pending()} ORDER BY c.key LIMIT ?",
             (after, limit),
         )
         spaces = self.spaces()
@@ -447,7 +454,20 @@ class WorkCatalogue(Catalogue):
         return bytes(found.pop()) if whole and len(found) == 1 else None
 
     def count_pending(self) -> int:
-        return len(self.pending(limit=-1))
+        """How many cases ``pending`` gives in all."""
+        found = self._run(f"SELECT count(*) {_FROM} WHERE {self._is_pending()}").fetchone()
+        return int(found[0])
+
+    def _is_pending(self) -> str:
+        missing = "".join(
+            f" OR NOT EXISTS (SELECT 1 FROM rows_{space.number} r WHERE r.key = c.key)"
+            for space in self.spaces()
+        )
+        return (
+            "c.image_path IS NOT NULL AND c.image_stat IS NOT NULL "
+            "AND (c.embedded_stat IS NOT c.image_stat "
+            f"OR NOT EXISTS (SELECT 1 FROM thumbnails t WHERE t.key = c.key){missing})"
+        )
 
     def put_row(self, space: SpaceRecord, row: int, key: int, content: bytes) -> None:
         """A case's new row; the one it had before dies."""
@@ -474,6 +494,7 @@ class WorkCatalogue(Catalogue):
 
     def mark_unchanged(self, key: int, stat: str) -> None:
         """The file was touched, but its content is what was embedded."""
+        self.restated = True
         self._run("UPDATE cases SET embedded_stat = ? WHERE key = ?", (stat, key))
 
     def live_rows(self, space: SpaceRecord) -> list[tuple[int, int, bytes]]:

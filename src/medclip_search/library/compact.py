@@ -5,10 +5,12 @@ A compacted file is a new one: generations that read the old one are not disturb
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
-from medclip_search.library.appendfile import AppendFile, Block
+from medclip_search.errors import LibraryDamagedError
+from medclip_search.library.appendfile import AppendFile, Block, damaged_blocks
 from medclip_search.library.catalogue import SpaceRecord
 from medclip_search.library.writer import Writer, new_append_path
 
@@ -46,8 +48,8 @@ def _compact_rows(
 ) -> None:
     name = record.space.name
     path = new_append_path(writer.library, name, "embeddings", ".f16")
-    spans = ((row * width, width) for row, _, _ in live)
-    blocks = _copy(writer, record.path, path, spans)
+    spans = [(row * width, width) for row, _, _ in live]
+    blocks = _copy(writer, name, record.path, path, spans)
     with writer.catalogue.transaction():
         writer.catalogue.put_append_file(name, path)
         for block in blocks:
@@ -59,7 +61,8 @@ def _compact_rows(
 
 def _compact_thumbnails(writer: Writer, places: list[tuple[int, int, int]], old: str) -> None:
     path = new_append_path(writer.library, "thumbnails", "thumbnails", ".pack")
-    blocks = _copy(writer, old, path, ((start, length) for _, start, length in places))
+    spans = [(start, length) for _, start, length in places]
+    blocks = _copy(writer, "thumbnails", old, path, spans)
     with writer.catalogue.transaction():
         writer.catalogue.put_append_file("thumbnails", path)
         for block in blocks:
@@ -70,13 +73,20 @@ def _compact_thumbnails(writer: Writer, places: list[tuple[int, int, int]], old:
             start += length
 
 
-def _copy(writer: Writer, old: str, new: str, spans: Iterator[tuple[int, int]]) -> list[Block]:
-    """Copy spans of one file to another, a few megabytes a block."""
+def _copy(
+    writer: Writer, name: str, old: str, new: str, spans: Sequence[tuple[int, int]]
+) -> list[Block]:
+    """Copy spans of one file to another, a few megabytes a block.
+
+    Raises ``LibraryDamagedError`` where one is damaged: it must not get a new checksum.
+    """
     blocks: list[Block] = []
     buffer = bytearray()
     source_path = writer.library / old
+    if spans:
+        _refuse_damaged(writer, name, source_path, spans)
     with AppendFile(writer.library / new, 0) as target:
-        if source_path.exists():
+        if spans:
             with source_path.open("rb") as source:
                 for start, length in spans:
                     source.seek(start)
@@ -87,3 +97,15 @@ def _copy(writer: Writer, old: str, new: str, spans: Iterator[tuple[int, int]]) 
         if buffer:
             blocks.append(target.append(bytes(buffer)))
     return blocks
+
+
+def _refuse_damaged(
+    writer: Writer, name: str, path: Path, spans: Sequence[tuple[int, int]]
+) -> None:
+    counted = writer.catalogue.append_files()[name][1]
+    for block in damaged_blocks(path, iter(writer.catalogue.blocks(name)), counted):
+        stop = block.start + block.length
+        if any(start < stop and start + length > block.start for start, length in spans):
+            raise LibraryDamagedError(
+                f"{path}: is damaged; run 'medclip-search build {writer.library} --repair'"
+            )

@@ -23,7 +23,7 @@ from medclip_search.indexes.text import (
 )
 from medclip_search.indexes.vectors import build_vector_index
 from medclip_search.library.catalogue import Catalogue, SpaceRecord, WorkCatalogue
-from medclip_search.library.durable import flush_tree
+from medclip_search.library.durable import flush_tree, sha256_of
 from medclip_search.library.generation import map_rows
 from medclip_search.library.layout import Manifest
 from medclip_search.progress import Advance, Progress
@@ -46,14 +46,27 @@ class Derived:
 
 
 def derive(
-    library: Path, number: int, catalogue: WorkCatalogue, base: Manifest | None, progress: Progress
+    library: Path,
+    number: int,
+    catalogue: WorkCatalogue,
+    base: Manifest | None,
+    progress: Progress,
+    *,
+    fresh_text: bool = False,
 ) -> Derived:
-    """Write the indexes of generation ``number``, flushed. ``base`` is what may be shared."""
+    """Write the indexes of generation ``number``, flushed. ``base`` is what may be shared.
+
+    ``fresh_text`` builds the text index anew, so that it holds no word of what was taken out.
+    """
     changed = catalogue.changed()
     if base is not None and not changed:
-        text, columns = base.text, base.columns
+        columns = base.columns
+        text = base.text
+        if fresh_text and deleted_share(library / base.text):
+            text = _derive_text(library, number, catalogue, None, changed, progress)
     else:
-        text = _derive_text(library, number, catalogue, base, changed, progress)
+        start = None if fresh_text else base
+        text = _derive_text(library, number, catalogue, start, changed, progress)
         columns = _new_folder(library, f"columns/{number:06d}")
         with progress("filters", catalogue.count(), "case") as advance:
             build_columns(_told(catalogue.all_cases(), advance), library / columns)
@@ -76,7 +89,7 @@ def _derive_text(
     folder = _new_folder(library, f"text/{number:06d}")
     total = catalogue.count()
     gone = 1.0 if base is None else deleted_share(library / base.text) + len(changed) / (total + 1)
-    if base is None or gone > _UPDATE_BELOW:
+    if base is None or gone > _UPDATE_BELOW or not _is_intact(library, base, base.text):
         with progress("words", total, "case") as advance:
             build_text_index(_documents(_told(catalogue.all_cases(), advance)), library / folder)
     else:
@@ -101,7 +114,8 @@ def _derive_vectors(
     if base is not None and base.embeddings.get(name) == record.path and name in base.vectors:
         if np.array_equal(_keys_before(library, base, name), keys):
             return base.vectors[name]
-        previous = library / base.vectors[name]
+        if _is_intact(library, base, base.vectors[name]):
+            previous = library / base.vectors[name]
     folder = _new_folder(library, f"vectors/{name}/{number:06d}")
     rows = map_rows(library / record.path, record.rows, record.space.dimension)
     with progress(f"vectors of {name}", None, "row"):
@@ -119,6 +133,15 @@ def _keys_before(
         return snapshot.keys_of_rows(record)
     finally:
         snapshot.close()
+
+
+def _is_intact(library: Path, base: Manifest, folder: str) -> bool:
+    """Whether an index is what was published: damage must not be taken over with new checksums."""
+    return all(
+        sha256_of(library / path) == record.sha256
+        for path, record in base.files.items()
+        if path.startswith(folder + "/")
+    )
 
 
 def _new_folder(library: Path, name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from medclip_search.library.catalogue import WorkCatalogue
 from medclip_search.library.compact import compact
-from medclip_search.library.writer import GRACE_SECONDS, writing
+from medclip_search.library.writer import writing
 from medclip_search.progress import SILENT, Progress
 
 
@@ -23,12 +23,13 @@ def remove_cases(
     Later builds leave them out. ``purge`` also rewrites the files that hold their thumbnails and
     vectors, and drops older generations now.
     """
-    with writing(library) as writer:
+    with writing(library, command="remove") as writer:
+        writer.purge = purge
         with writer.catalogue.transaction():
             count = writer.catalogue.delete_cases(choose(writer.catalogue), remember=True)
         compact(writer, "anything is dead" if purge else "much is dead")
         if writer.has_changes():
-            writer.publish(grace=0.0 if purge else GRACE_SECONDS, progress=progress)
+            writer.publish(progress)
         else:
             writer.abandon()
         return count

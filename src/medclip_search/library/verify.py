@@ -19,6 +19,7 @@ from medclip_search.progress import SILENT, Advance, Progress
 
 REPAIR = "run 'medclip-search build LIBRARY --repair'"
 _DERIVED = ("vectors/", "text/", "columns/")
+_PASSING = {layout.WORK, layout.WORK + ".part", layout.WORK + ".done"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,10 @@ def verify(library: Path, progress: Progress = SILENT) -> Iterator[Finding]:
     for number in manifest_numbers(library):
         listing = layout.manifest_path(library, number)
         name = listing.relative_to(library).as_posix()
-        data = listing.read_bytes()
+        try:
+            data = listing.read_bytes()
+        except FileNotFoundError:
+            continue  # collected by a writer in this moment
         try:
             manifest = Manifest.from_bytes(data)
             if manifest.to_bytes() != data or manifest.number != number:
@@ -56,20 +60,27 @@ def verify(library: Path, progress: Progress = SILENT) -> Iterator[Finding]:
             manifests.append(manifest)
         except (ValueError, KeyError, TypeError, AttributeError):
             yield Finding(name, "the generation's list of files is damaged", REPAIR)
-    named = {
-        (path, record.size, record.sha256)
-        for manifest in manifests
-        for path, record in manifest.files.items()
-    }
-    total = sum(size for _, size, _ in named)
-    with progress("verify", total, "B") as advance:
-        for path, size, checksum in sorted(named, key=str):
+    users: dict[tuple[str, int, str | None], list[int]] = {}
+    for manifest in manifests:
+        for path, record in manifest.files.items():
+            users.setdefault((path, record.size, record.sha256), []).append(manifest.number)
+    with progress("verify", sum(size for _, size, _ in users), "B") as advance:
+        for (path, size, checksum), numbers in sorted(users.items(), key=str):
             if checksum is not None:
-                yield from _verify_file(library, path, size, checksum, advance)
+                for finding in _verify_file(library, path, size, checksum, advance):
+                    if _still_there(library, numbers):
+                        yield finding
         seen: set[tuple[str, int]] = set()
         for manifest in reversed(manifests):
-            yield from _verify_append_files(library, manifest, seen, advance)
-    yield from _strays(library, {path for path, _, _ in named})
+            for finding in _verify_append_files(library, manifest, seen, advance):
+                if _still_there(library, [manifest.number]):
+                    yield finding
+    yield from _strays(library, {path for path, _, _ in users})
+
+
+def _still_there(library: Path, numbers: list[int]) -> bool:
+    """Whether any of these generations has not been collected while it was looked at."""
+    return any(layout.manifest_path(library, number).exists() for number in numbers)
 
 
 def _verify_file(
@@ -124,7 +135,7 @@ def _strays(library: Path, named: set[str]) -> Iterator[Finding]:
         name = path.relative_to(library).as_posix()
         if path.is_dir() or name in named or name in known:
             continue
-        if name.startswith(layout.WORK):
+        if name.split("/")[0] in _PASSING:
             continue
         if name.startswith("generations/") and name.endswith(".json"):
             continue

@@ -11,9 +11,11 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 from uuid import uuid4
 
 import filelock
@@ -48,20 +50,32 @@ from medclip_search.progress import SILENT, Progress
 GRACE_SECONDS = 3600.0
 """How long a superseded generation stays, for readers that are about to open it."""
 
+Command = Literal["build", "remove"]
 Prepare = Callable[[WorkCatalogue], None]
 
 
 class Writer:
-    """A writing session. Use ``writing(path)``; it holds the library's lock."""
+    """A writing session. Use ``writing(path)``; it holds the library's lock.
 
-    def __init__(self, library: Path, base: Manifest | None, prepare: Prepare) -> None:
+    ``rebuild`` has every index derived anew, ``purge`` leaves no byte behind of what was taken
+    out. Set ``worth_keeping`` once there is something that a stopped session should go on from.
+    """
+
+    def __init__(
+        self, library: Path, base: Manifest | None, command: Command, prepare: Prepare, repair: bool
+    ) -> None:
         self.library = library
         self.base = base
         self.work = library / layout.WORK
-        self.rebuild = False  # derive every index anew
+        self.rebuild = False
+        self.purge = False
+        self.ended = False
         # Files of a lost generation may be open in readers: they are left, and never written to.
         self.fell_back = discard_unpublished(library, base.number if base is not None else 0)
-        self.resumed = _resume_or_begin(library, base, prepare)
+        self.resumed = _find_stopped(library, base, command, repair)
+        if not self.resumed:
+            _begin(library, base, command, prepare)
+        self.worth_keeping = self.resumed
         self.catalogue = WorkCatalogue.open_work(self.work / "catalogue.sqlite")
 
     def append_file(self, name: str, folder: str, suffix: str) -> AppendFile:
@@ -77,7 +91,9 @@ class Writer:
 
     def has_changes(self) -> bool:
         """Whether publishing would make a different generation."""
-        if self.base is None or self.rebuild or self.catalogue.changed():
+        if self.base is None or self.rebuild or self.purge or self.catalogue.restated:
+            return True
+        if self.catalogue.changed():
             return True
         published = Catalogue.open_snapshot(self.library / self.base.catalogue)
         try:
@@ -85,14 +101,17 @@ class Writer:
         finally:
             published.close()
 
-    def publish(self, *, grace: float = GRACE_SECONDS, progress: Progress = SILENT) -> Manifest:
+    def publish(self, progress: Progress = SILENT) -> Manifest:
         """Make the work catalogue the published generation, and end the session."""
         number = highest_number(self.library) + 1
         base = None if self.rebuild else self.base
-        derived = derive(self.library, number, self.catalogue, base, progress)
+        derived = derive(
+            self.library, number, self.catalogue, base, progress, fresh_text=self.purge
+        )
         manifest = self._publish(number, derived, progress)
         self._end()
-        collect(self.library, manifest, grace)
+        # A damaged generation is of no use to anybody who has not opened it yet.
+        collect(self.library, manifest, 0.0 if self.purge or self.rebuild else GRACE_SECONDS)
         return manifest
 
     def abandon(self) -> None:
@@ -101,11 +120,8 @@ class Writer:
 
     def _end(self) -> None:
         self.catalogue.close()
-        # Renamed first, so that a kill in the middle leaves no half of a work folder.
-        gone = self.library / (layout.WORK + ".done")
-        shutil.rmtree(gone, ignore_errors=True)
-        self.work.rename(gone)
-        shutil.rmtree(gone)
+        _drop_work(self.library)
+        self.ended = True
 
     def _publish(self, number: int, derived: Derived, progress: Progress) -> Manifest:
         library, catalogue = self.library, self.catalogue
@@ -162,6 +178,7 @@ class Writer:
 def writing(
     library: Path,
     *,
+    command: Command = "build",
     create: bool = False,
     repair: bool = False,
     prepare: Prepare = lambda _: None,
@@ -171,7 +188,8 @@ def writing(
     Raises ``LibraryBusyError`` where another process writes, ``NotALibraryError`` where there is
     no library and ``create`` is false, ``LibraryError`` where the folder holds something
     else. ``repair`` starts from the newest intact generation, whatever ``CURRENT`` says.
-    ``prepare`` puts into a new session what must be there to resume it.
+    ``prepare`` puts into a new session what must be there to resume it. A session that fails
+    before it is worth keeping leaves nothing behind.
     """
     _check_folder(library, create)
     lock = filelock.FileLock(library / layout.LOCK)
@@ -193,13 +211,22 @@ def writing(
                 raise
         if repair:
             base = newest_intact(library)
-        writer = Writer(library, base, prepare)
+        writer = Writer(library, base, command, prepare, repair)
         try:
             yield writer
         finally:
             writer.catalogue.close()
+            if not writer.worth_keeping and not writer.ended:
+                _drop_work(library)
+                if base is None:
+                    for folder in layout.FOLDERS:
+                        shutil.rmtree(library / folder, ignore_errors=True)
     finally:
         lock.release()
+        if not (library / layout.CURRENT).exists() and not (library / layout.WORK).exists():
+            (library / layout.LOCK).unlink(missing_ok=True)
+            with suppress(OSError):  # it was there before, or is somebody's
+                library.rmdir()
 
 
 def new_append_path(library: Path, name: str, folder: str, suffix: str) -> str:
@@ -231,33 +258,92 @@ def _check_folder(library: Path, create: bool) -> None:
 _OURS = {layout.LOCK, layout.WORK + ".part", layout.WORK + ".done", *layout.FOLDERS}
 
 
-def _resume_or_begin(library: Path, base: Manifest | None, prepare: Prepare) -> bool:
-    """Make ``work/`` ready; tells whether it was left by a session that was stopped."""
-    work, part = library / layout.WORK, library / (layout.WORK + ".part")
-    number = base.number if base is not None else 0
-    shutil.rmtree(library / (layout.WORK + ".done"), ignore_errors=True)
+def _drop_work(library: Path) -> None:
+    """Drop ``work/``: renamed first, so that a kill in the middle leaves no half of it."""
+    work, gone = library / layout.WORK, library / (layout.WORK + ".done")
+    shutil.rmtree(gone, ignore_errors=True)
     if work.is_dir():
+        work.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def _find_stopped(library: Path, base: Manifest | None, command: Command, repair: bool) -> bool:
+    """Whether ``work/`` holds a stopped build to go on with; anything else there is dropped.
+
+    A stopped removal is not gone on with: it is said again. A removal does not publish half of
+    a stopped build: it raises ``LibraryBusyError``.
+    """
+    work = library / layout.WORK
+    if not work.is_dir():
+        _drop_work(library)
+        return False
+    try:
         begun = json.loads((work / "base.json").read_bytes())
-        if begun["generation"] == number:
-            return True
-        shutil.rmtree(work)  # it was published; only its end was cut off
+        here = begun["generation"] == (base.number if base is not None else 0)
+        stopped_build = here and begun["command"] == "build"
+    except (OSError, ValueError, KeyError, TypeError):
+        stopped_build = False
+    if not stopped_build:  # it was published, and only its end was cut off; or it was a removal
+        _drop_work(library)
+        return False
+    if not _is_readable(work / "catalogue.sqlite"):
+        if not repair:
+            raise LibraryDamagedError(
+                f"{library}: the catalogue of a stopped build is damaged; drop that build with "
+                f"'medclip-search build {library} --repair'"
+            )
+        _drop_work(library)
+        return False
+    if command == "remove":
+        raise LibraryBusyError(
+            f"{library}: a build was stopped before its end; finish it first with "
+            f"'medclip-search build {library}'"
+        )
+    return True
+
+
+def _is_readable(catalogue: Path) -> bool:
+    try:
+        connection = sqlite3.connect(catalogue, isolation_level=None)
+        try:
+            return bool(connection.execute("PRAGMA quick_check").fetchone() == ("ok",))
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return False
+
+
+def _begin(library: Path, base: Manifest | None, command: Command, prepare: Prepare) -> None:
+    """Make ``work/``, whole under another name first."""
+    part = library / (layout.WORK + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
-    write_whole(part / "base.json", json.dumps({"generation": number}).encode())
+    begun = {"generation": base.number if base is not None else 0, "command": command}
+    write_whole(part / "base.json", json.dumps(begun).encode())
     target = part / "catalogue.sqlite"
     if base is not None:
         shutil.copyfile(library / base.catalogue, target)
+        if sha256_of(target) != base.files[base.catalogue].sha256:
+            shutil.rmtree(part)
+            raise LibraryDamagedError(
+                f"{library}: {base.catalogue} is damaged; run 'medclip-search build {library} "
+                "--repair'"
+            )
     catalogue = WorkCatalogue.open_work(target)
-    if base is None:
-        catalogue.set_fact("library", uuid4().hex)
-    catalogue.begin_changes()
-    prepare(catalogue)
-    catalogue.into_one_file()
+    try:
+        if base is None:
+            catalogue.set_fact("library", uuid4().hex)
+        catalogue.begin_changes()
+        prepare(catalogue)
+        catalogue.into_one_file()
+    except BaseException:
+        catalogue.close()
+        shutil.rmtree(part, ignore_errors=True)
+        raise
     catalogue.close()
     flush_file(target)
-    part.replace(work)
+    part.replace(library / layout.WORK)
     flush_folder(library)
-    return False
 
 
 def _files_below(library: Path, folder: str) -> list[str]:

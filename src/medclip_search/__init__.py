@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from medclip_search.api import Library
+    from medclip_search.api import Library, build, remove, verify
     from medclip_search.cases import Case, ImageSource
     from medclip_search.errors import (
         CaseNotFoundError,
@@ -56,10 +56,16 @@ __all__ = [
     "QueryError",
     "StateError",
     "UsageError",
+    "build",
+    "remove",
+    "verify",
 ]
 
 _HOMES = {
     "Library": "api",
+    "build": "api",
+    "remove": "api",
+    "verify": "api",
     "Case": "cases",
     "ImageSource": "cases",
     "Hit": "search.hits",

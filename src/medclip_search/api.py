@@ -1,9 +1,9 @@
-"""The public API: a library that is opened, searched, and followed as it grows."""
+"""The public API: libraries are built, opened, searched, followed, verified, and taken from."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,14 +11,19 @@ import numpy as np
 from PIL import Image
 
 from medclip_search.cases import Case
+from medclip_search.corpora import CorpusSpec, parse_corpora
 from medclip_search.errors import CaseNotFoundError, ImageError, UsageError
 from medclip_search.images import read_image
 from medclip_search.indexes.columns import Columns
+from medclip_search.library import build as library_build
+from medclip_search.library import verify as library_verify
+from medclip_search.library.build import BuildSummary, Report
 from medclip_search.library.catalogue import WorkCatalogue
 from medclip_search.library.describe_library import describe_library
 from medclip_search.library.generation import Generation
 from medclip_search.library.layout import CURRENT, read_current
-from medclip_search.library.remove import remove_cases as _remove
+from medclip_search.library.remove import remove_cases
+from medclip_search.library.verify import Finding
 from medclip_search.progress import SILENT, Progress
 from medclip_search.search import engine, examples, filters
 from medclip_search.search.hits import Hits
@@ -127,7 +132,48 @@ class Library:
         self.close()
 
 
-def remove_cases(
+def build(
+    path: str | Path,
+    corpora: Sequence[str | CorpusSpec] = (),
+    *,
+    columns: Sequence[str] = (),
+    images: Sequence[str] = (),
+    encoder: str | None = None,
+    limit: int | None = None,
+    prune: bool = False,
+    restore: bool = False,
+    repair: bool = False,
+    purge: bool = False,
+    report: Report = lambda _: None,
+    progress: Progress = SILENT,
+) -> BuildSummary:
+    """Make a library, or bring it up to date (``library.build``, with corpora as text too).
+
+    ``corpora`` are as on the command line (``"roco=/data/roco"``), with ``columns`` and
+    ``images`` for tables. ``report`` hears of everything that was skipped.
+    """
+    specs = parse_corpora([one for one in corpora if isinstance(one, str)], columns, images)
+    specs += [one for one in corpora if isinstance(one, CorpusSpec)]
+    return library_build.build(
+        Path(path),
+        specs,
+        encoder=encoder,
+        limit=limit,
+        prune=prune,
+        restore=restore,
+        repair=repair,
+        purge=purge,
+        report=report,
+        progress=progress,
+    )
+
+
+def verify(path: str | Path, progress: Progress = SILENT) -> Iterator[Finding]:
+    """Compare every byte of a library with its checksum (``library.verify``)."""
+    return library_verify.verify(Path(path), progress)
+
+
+def remove(
     path: str | Path,
     *,
     ids: Sequence[str] = (),
@@ -159,7 +205,7 @@ def remove_cases(
             chosen |= set(np.flatnonzero(filters.mask(parsed, columns)).tolist())
         return chosen
 
-    return _remove(Path(path), choose, purge=purge, progress=progress)
+    return remove_cases(Path(path), choose, purge=purge, progress=progress)
 
 
 def _key(generation: Generation, case_id: str) -> int:

@@ -76,13 +76,16 @@ def build(
     Settings are remembered: with the library alone, a stopped build goes on and a finished one
     takes in what is new and what changed.
     """
-    from medclip_search import corpora as kinds
-    from medclip_search import terminal
-    from medclip_search.library.build import build as build_library
+    from medclip_search import api, terminal
 
-    specs = kinds.parse_corpora(corpora, columns, images)
-    summary = build_library(
-        library, specs, report=terminal.skip_line, progress=terminal.bars, **options
+    summary = api.build(
+        library,
+        corpora,
+        columns=columns,
+        images=images,
+        report=terminal.skip_line,
+        progress=terminal.bars,
+        **options,
     )
     for line in _summary_lines(library, summary):
         terminal.say(line)
@@ -159,11 +162,10 @@ def info(library: Path, as_json: bool) -> None:
 @_LIBRARY
 def verify(library: Path) -> None:
     """Compare every byte of a library with its checksum. Exit 1 where something is damaged."""
-    from medclip_search import terminal
-    from medclip_search.library.verify import verify as findings
+    from medclip_search import api, terminal
 
     damaged = 0
-    for finding in findings(library, terminal.bars):
+    for finding in api.verify(library, terminal.bars):
         damaged += finding.damage
         click.echo(f"{'damaged' if finding.damage else 'note'}: {finding}")
     if damaged:
@@ -178,10 +180,9 @@ def verify(library: Path) -> None:
 @click.option("--purge", is_flag=True, help="Also drop their bytes and older generations now.")
 def remove(library: Path, ids: tuple[str, ...], where: tuple[str, ...], purge: bool) -> None:
     """Take cases out of a library at once; later builds leave them out."""
-    from medclip_search import terminal
-    from medclip_search.api import remove_cases
+    from medclip_search import api, terminal
 
-    count = remove_cases(library, ids=ids, where=where, purge=purge, progress=terminal.bars)
+    count = api.remove(library, ids=ids, where=where, purge=purge, progress=terminal.bars)
     terminal.say(f"{library}: {count} cases removed")
 
 

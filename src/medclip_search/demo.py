@@ -7,9 +7,7 @@ from pathlib import Path
 import platformdirs
 
 from medclip_search import terminal
-from medclip_search.api import Library
-from medclip_search.corpora.base import CorpusSpec
-from medclip_search.library.build import build
+from medclip_search.api import Library, build
 from medclip_search.search.query import Query
 from medclip_search.server.main import serve
 
@@ -17,8 +15,7 @@ from medclip_search.server.main import serve
 def run(library: Path | None, port: int) -> None:
     """Build (or bring up to date) the sample library, search it twice, and serve it."""
     path = library or Path(platformdirs.user_data_dir("medclip-search", False)) / "sample-library"
-    sample = CorpusSpec("sample", None, "sample")
-    build(path, [sample], report=terminal.skip_line, progress=terminal.bars)
+    build(path, ["sample"], report=terminal.skip_line, progress=terminal.bars)
     with Library.open(path) as opened:
         words = opened.examples()[0]
         _show(f"medclip-search search {path} {words}", opened, Query(text=words))

@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, Request, expect
 
 from medclip_search import NOT_FOR_DIAGNOSIS
-from medclip_search.api import Library, remove_cases
+from medclip_search.api import Library, remove
 from medclip_search.library.build import build
 from medclip_search.search.query import Query
 
@@ -270,7 +270,7 @@ def test_a_new_generation_is_followed_while_serving(
         expect(page.get_by_text("Tray (1)")).to_be_visible(timeout=LONG)
         with Library.open(served.library) as library:
             (hit,) = library.search(Query(text="gallstones"), k=1)
-        remove_cases(served.library, ids=[hit.id])
+        remove(served.library, ids=[hit.id])
         ask(page, "nodule")
         gone = page.locator('[role=list][aria-label="Figures in the tray"] .card')
         expect(gone.locator(".text")).to_contain_text("no longer in this library", timeout=LONG)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from medclip_search import Library, Query
-from medclip_search.api import remove_cases
+from medclip_search.api import remove
 from medclip_search.corpora.base import CorpusSpec, Skipped
 from medclip_search.errors import (
     CaseNotFoundError,
@@ -147,7 +147,7 @@ def test_limit_is_remembered_and_lifted(tmp_path: Path) -> None:
 
 def test_removed_cases_are_gone_at_once_and_stay_out(library: Path) -> None:
     with Library.open(library) as reader:
-        assert remove_cases(library, ids=["fig-006"]) == 1
+        assert remove(library, ids=["fig-006"]) == 1
         assert reader.case("fig-006").id == "fig-006"  # an opened generation never changes
         assert reader.refresh()
         with pytest.raises(CaseNotFoundError):
@@ -166,7 +166,7 @@ def test_removed_cases_are_gone_at_once_and_stay_out(library: Path) -> None:
 def test_removal_by_filter(library: Path) -> None:
     with Library.open(library) as opened:
         ultrasounds = opened.facets("modality")["US"]
-    assert remove_cases(library, where=["modality=US"]) == ultrasounds > 0
+    assert remove(library, where=["modality=US"]) == ultrasounds > 0
     with Library.open(library) as opened:
         assert "US" not in opened.facets("modality")
         assert len(opened) == 24 - ultrasounds
@@ -175,9 +175,9 @@ def test_removal_by_filter(library: Path) -> None:
 def test_removal_of_an_unknown_id_removes_nothing(library: Path) -> None:
     before = (library / "CURRENT").read_bytes()
     with pytest.raises(CaseNotFoundError, match="no-such"):
-        remove_cases(library, ids=["fig-001", "no-such"])
+        remove(library, ids=["fig-001", "no-such"])
     with pytest.raises(UsageError):
-        remove_cases(library)
+        remove(library)
     assert (library / "CURRENT").read_bytes() == before
 
 
@@ -203,7 +203,7 @@ def test_purge_leaves_no_byte_of_a_removed_case(library: Path) -> None:
     assert thumbnail is not None
     words = re.compile(rb"patient number 2(?!\d)")
     assert any(words.search(path.read_bytes()) for path in library.rglob("*.sqlite"))
-    remove_cases(library, ids=["fig-002"], purge=True)
+    remove(library, ids=["fig-002"], purge=True)
     for path in library.rglob("*"):
         data = path.read_bytes() if path.is_file() else b""
         assert thumbnail not in data, path
@@ -217,9 +217,9 @@ def test_purge_leaves_no_byte_of_a_removed_case(library: Path) -> None:
 
 
 def test_a_purge_that_was_cut_short_is_finished_by_saying_it_again(library: Path) -> None:
-    remove_cases(library, ids=["fig-009"])
+    remove(library, ids=["fig-009"])
     assert len(list((library / "generations").iterdir())) == 2
-    assert remove_cases(library, ids=["fig-009"], purge=True) == 0
+    assert remove(library, ids=["fig-009"], purge=True) == 0
     assert len(list((library / "generations").iterdir())) == 1
 
 
@@ -238,7 +238,7 @@ def test_a_library_updated_in_steps_answers_as_one_built_at_once(tmp_path: Path)
     (figures / "fig-008.txt").write_text("Mammogram with a spiculated mass", encoding="utf-8")
     shutil.copy(figures / "fig-020.png", figures / "a-twin.png")  # equal pictures: a tie
     build(steps)
-    remove_cases(steps, ids=["fig-011"])
+    remove(steps, ids=["fig-011"])
     build(steps, purge=True)
     (figures / "fig-011.png").unlink()
     (figures / "fig-011.txt").unlink()
@@ -259,9 +259,9 @@ def test_dead_rows_are_squeezed_out_when_they_are_many(
 ) -> None:
     monkeypatch.setattr("medclip_search.library.compact._DEAD_BYTES", 1000)
     before = read_current(library).embeddings["compact"]
-    remove_cases(library, ids=["fig-000"])
+    remove(library, ids=["fig-000"])
     assert read_current(library).embeddings["compact"] == before
-    remove_cases(library, ids=[f"fig-{seed:03d}" for seed in range(1, 10)])
+    remove(library, ids=[f"fig-{seed:03d}" for seed in range(1, 10)])
     after = read_current(library).embeddings["compact"]
     assert after != before
     assert (library / after).stat().st_size == 14 * 1280 * 2
@@ -311,7 +311,7 @@ def test_calls_that_fail_leave_no_trace(library: Path) -> None:
 
     before = listing()
     with pytest.raises(CaseNotFoundError):
-        remove_cases(library, ids=["nobody"])
+        remove(library, ids=["nobody"])
     with pytest.raises(EncoderError):
         build(library, encoder="no-such-encoder")
     assert listing() == before
@@ -327,11 +327,11 @@ def test_a_removal_does_not_publish_half_of_a_stopped_build(library: Path, tmp_p
     with pytest.raises(KeyboardInterrupt):
         build(library, [spec(more, "more")], report=stop)
     with pytest.raises(LibraryBusyError, match="finish it first"):
-        remove_cases(library, ids=["fig-001"])
+        remove(library, ids=["fig-001"])
     with Library.open(library) as opened:
         assert len(opened) == 24
     assert build(library).cases == 34
-    assert remove_cases(library, ids=["fig-001"]) == 1
+    assert remove(library, ids=["fig-001"]) == 1
 
 
 def test_rows_hold_the_encoders_raw_output(library: Path) -> None:

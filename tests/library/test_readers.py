@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from medclip_search import Library, Query
-from medclip_search.api import remove_cases
+from medclip_search.api import remove
 from tests.figures import caption, draw
 
 
@@ -84,7 +84,7 @@ def test_threads_share_one_opened_library_while_it_is_followed(library: Path) ->
         for thread in threads:
             thread.start()
         for seed in (20, 21, 22):
-            remove_cases(library, ids=[f"fig-{seed:03d}"], purge=True)
+            remove(library, ids=[f"fig-{seed:03d}"], purge=True)
         done.set()
         for thread in threads:
             thread.join()

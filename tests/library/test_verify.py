@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from medclip_search import Library, Query
-from medclip_search.api import remove_cases
+from medclip_search.api import remove
 from medclip_search.corpora.base import CorpusSpec
 from medclip_search.errors import LibraryDamagedError, LibraryTooNewError
 from medclip_search.library.build import build
@@ -44,7 +44,7 @@ def test_an_untouched_library_has_no_finding(library: Path) -> None:
 
 
 def test_a_flipped_byte_in_any_file_is_found(library: Path) -> None:
-    remove_cases(library, ids=["fig-020"])  # so that there are two generations
+    remove(library, ids=["fig-020"])  # so that there are two generations
     chosen = random.Random(2026)
     files = files_of(library)
     assert len({path.relative_to(library).parts[0] for path in files}) >= 7
@@ -88,7 +88,7 @@ def test_repair_mends_every_file(library: Path, built_once: tuple[Path, Path]) -
 
 def test_repair_falls_back_to_an_older_generation(library: Path) -> None:
     expected = answers(library)
-    remove_cases(library, ids=["fig-020"])
+    remove(library, ids=["fig-020"])
     flip(library / read_current(library).catalogue, 5000)
     build(library, repair=True)
     assert answers(library) == expected  # the removal was lost with its generation, and only that
@@ -106,7 +106,7 @@ def test_damage_is_not_taken_over_by_the_next_build(
         build(library, purge=True)
     else:
         with pytest.raises(LibraryDamagedError, match="--repair"):
-            remove_cases(library, ids=["fig-020"], purge=True)
+            remove(library, ids=["fig-020"], purge=True)
         assert any(finding.damage for finding in verify(library))
         if kind == "catalogue":
             flip(path, path.stat().st_size // 2)
@@ -115,7 +115,7 @@ def test_damage_is_not_taken_over_by_the_next_build(
 
 
 def test_a_wrong_pointer_is_noticed_when_opening(library: Path) -> None:
-    remove_cases(library, ids=["fig-020"])
+    remove(library, ids=["fig-020"])
     manifest = next(iter(sorted((library / "generations").iterdir())))
     newest = library / "generations" / "000002.json"
     newest.write_bytes(manifest.read_bytes())
@@ -124,7 +124,7 @@ def test_a_wrong_pointer_is_noticed_when_opening(library: Path) -> None:
 
 
 def test_a_repair_that_falls_back_says_so(library: Path) -> None:
-    remove_cases(library, ids=["fig-020"])
+    remove(library, ids=["fig-020"])
     flip(library / read_current(library).catalogue, 5000)
     assert build(library, repair=True).fell_back
     assert not build(library, repair=True).fell_back
@@ -148,7 +148,7 @@ def test_leftovers_of_a_stopped_session_block_nothing(library: Path) -> None:
 def test_verify_beside_a_writer_raises_no_alarm(library: Path) -> None:
     @contextlib.contextmanager
     def meanwhile(stage: str, total: int | None, unit: str) -> Iterator[Advance]:
-        remove_cases(library, ids=["fig-020"], purge=True)  # collects what is being looked at
+        remove(library, ids=["fig-020"], purge=True)  # collects what is being looked at
         yield lambda _: None
 
     assert not any(finding.damage for finding in verify(library, meanwhile))
@@ -156,7 +156,7 @@ def test_verify_beside_a_writer_raises_no_alarm(library: Path) -> None:
 
 def test_a_reader_outlives_a_purge(library: Path) -> None:
     with Library.open(library) as opened:
-        remove_cases(library, where=["modality=US"], purge=True)
+        remove(library, where=["modality=US"], purge=True)
         build(library, purge=True)
         assert opened.search(Query(image=draw(5)), 1)[0].id == "fig-005"
         assert opened.search(Query(text=caption(6), where="has_image=true"), 1)[0].id == "fig-006"

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from medclip_search.indexes.vectors import VectorIndex
+from medclip_search.indexes.vectors import Engine, VectorIndex, index
 from tests.indexes.vector_cases import Half, build, clustered, oracle, recall
 
 QUERIES = clustered(20, 64, seed=1).astype(np.float32)
@@ -76,8 +77,6 @@ def test_only_deaths_cost_no_second_copy(rows: Half, first: Path, tmp_path: Path
 def test_a_filter_meets_added_and_dead_rows(
     rows: Half, first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from medclip_search.indexes.vectors import index
-
     monkeypatch.setattr(index, "MATCHING_VALUES", 0)
     keys = np.arange(5000)
     keys[::7] = -1
@@ -89,6 +88,41 @@ def test_a_filter_meets_added_and_dead_rows(
         assert ((found % 2 == 0) & (found % 7 != 0)).all()
         shares.append(recall(found, oracle(rows, keys, query, 10, allowed)[0]))
     assert np.mean(shares) >= 0.98
+
+
+@pytest.mark.parametrize("engine", ["exact", "faiss"])
+def test_the_order_of_equal_pictures_has_no_history(
+    rows: Half, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One library grew in steps, one was built at once in another order: same ids, same ranks."""
+    monkeypatch.setattr(index, "MATCHING_VALUES", 0)
+    rows = rows[:3000].copy()
+    copies = np.random.default_rng(3).choice(3000, 100, replace=False)
+    rows[copies] = rows[copies[0]]
+
+    def ranked(name: str, ids: NDArray[np.int64], first: int) -> list[list[int]]:
+        """The ids found, where the case ``key`` has the id, and the row, numbered ``ids[key]``."""
+        before, now = tmp_path / name / "1", tmp_path / name / "2"
+        build(before, rows[ids][:first], engine=engine, centred=False)
+        last = build(now, rows[ids], engine=engine, centred=False, previous=before)
+        order, allowed = ids.astype(np.int32), ids % 2 == 1
+        query, nowhere = rows[copies[0]].astype(np.float32), np.zeros(64, np.float32)
+        return [
+            ids[last.search(vector, 30, mask, order)[0]].tolist()
+            for vector in (query, nowhere)
+            for mask in (None, allowed)
+        ]
+
+    grown = ranked("grown", np.random.default_rng(4).permutation(3000), 2500)
+    at_once = ranked("at once", np.random.default_rng(5).permutation(3000), 3000)
+    assert grown == at_once
+    odd = np.sort(copies[copies % 2 == 1])
+    assert grown == [
+        np.sort(copies)[:30].tolist(),
+        odd[:30].tolist(),
+        list(range(30)),
+        list(range(1, 60, 2)),
+    ]
 
 
 def test_update_is_deterministic(rows: Half, first: Path, tmp_path: Path) -> None:

@@ -215,6 +215,48 @@ def test_equal_cases_go_by_id(build: Build) -> None:
     assert ids(search(library, Query(text="words", where="corpus!=x"), 6)) == sorted(names)
 
 
+COPIES = [f"p{at:03}" for at in range(240)]
+"""More cases of one picture than a like brings in."""
+
+
+def copies_in_two_orders(
+    build: Build, pictures: dict[str, Image.Image], captions: list[str]
+) -> list[SmallLibrary]:
+    """Two libraries of the same cases, filled in different orders."""
+    cases = [Case(name, caption=text) for name, text in zip(COPIES, captions, strict=True)]
+    cases += [Case("q1", caption="another"), Case("q2", caption="another nodule")]
+    shown = dict.fromkeys(COPIES, pictures["a1"]) | {"q1": pictures["b1"], "q2": pictures["b3"]}
+    orders = [np.random.default_rng(seed).permutation(len(cases)) for seed in (1, 2)]
+    return [build([cases[at] for at in order], shown) for order in orders]
+
+
+def test_identical_pictures_are_ranked_without_regard_to_history(
+    build: Build, pictures: dict[str, Image.Image]
+) -> None:
+    captions = ["" if at % 50 else "one" for at in range(240)]
+    first, second = copies_in_two_orders(build, pictures, captions)
+    assert ids(search(first, Query(image=pictures["a1"]), 30)) == COPIES[:30]
+    for query in (
+        Query(image=pictures["a1"]),
+        Query(image=pictures["a1"], where="has_caption=no"),
+        Query(like="p150"),
+        Query(text="one"),
+        Query(text="another OR one", not_image=pictures["a1"]),
+    ):
+        assert ids(search(first, query, 30)) == ids(search(second, query, 30))
+
+
+def test_what_a_like_brings_in_does_not_depend_on_history(
+    build: Build, pictures: dict[str, Image.Image]
+) -> None:
+    captions = [f"word{at}" for at in range(240)]
+    first, second = copies_in_two_orders(build, pictures, captions)
+    query = Query(text="nodule", like="p230")
+    found = ids(search(first, query, 300))
+    assert set(found) == {"q2", "p230", *COPIES[:200]}
+    assert ids(search(second, query, 300)) == found
+
+
 def test_threads_get_the_same_answers(
     small: SmallLibrary, pictures: dict[str, Image.Image]
 ) -> None:

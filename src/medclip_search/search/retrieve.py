@@ -162,7 +162,7 @@ def _nearest(
     depth: int,
     allowed: Mask | None,
 ) -> RankedList:
-    keys, scores = snapshot.vectors[space].search(vector, depth, allowed)
+    keys, scores = snapshot.vectors[space].search(vector, depth, allowed, snapshot.columns.order)
     return RankedList(name, keys, scores)
 
 

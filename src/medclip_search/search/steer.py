@@ -154,6 +154,7 @@ def _brought(
     allowed: Mask | None,
 ) -> Keys:
     """Cases outside the first ranking that likes bring in, rising."""
+    order = snapshot.columns.order
     found: list[Keys] = [np.asarray(liked, np.int64)]
     if allowed is not None:
         found[0] = found[0][allowed[found[0]]]
@@ -161,10 +162,9 @@ def _brought(
         index = snapshot.vectors[space]
         for key in liked[-ASKING:]:
             if (row := index.vector(key)) is not None:
-                found.append(index.search(row, BROUGHT, allowed)[0])
+                found.append(index.search(row, BROUGHT, allowed, order)[0])
     asking = {one.term: one.weight for one in weights if one.weight > 0 and "=" not in one.term}
     if asking:
-        order = snapshot.columns.order
         found.append(snapshot.text.search_terms(asking, BROUGHT, allowed, order)[0])
     return np.setdiff1d(np.concatenate(found), first)
 

@@ -26,6 +26,8 @@ from medclip_search.indexes.vectors.files import (
 )
 from medclip_search.indexes.vectors.half import Floats, Half, Rows
 
+Order = NDArray[np.int32]
+
 MATCHING_VALUES = 1 << 23
 """Matching rows × dimension up to which a filtered search scores them all, exactly: 16,384 × 512
 take 3 ms, against 1 ms by FAISS (``python -m benchmarks.vector_index --thresholds``). Not more,
@@ -93,14 +95,18 @@ class VectorIndex:
         return about
 
     def search(
-        self, vector: ArrayLike, k: int, allowed: Flags | None = None
+        self,
+        vector: ArrayLike,
+        k: int,
+        allowed: Flags | None = None,
+        order: Order | None = None,
     ) -> tuple[Rows, Floats]:
         """The ``k`` best cases: keys, (m,) int64, and exact cosines, (m,) float32, best first.
 
         ``vector`` is raw encoder output, (d,). ``allowed`` says by case key which may be found,
         and must reach to the greatest key; ``m`` is ``k`` or the number that match. Equal
-        scores are ordered by key. A vector without a direction scores 0 with everything; one
-        that is not finite finds nothing.
+        scores go by ``order[key]``, the rank of the case's id, or else by key. A vector without
+        a direction scores 0 with everything; one that is not finite finds nothing.
         """
         query = self._query(vector)
         if query is None or self.size == 0 or k < 1:
@@ -112,17 +118,15 @@ class VectorIndex:
             return _nothing()
         direction = self._cosine.directions(query)
         if not direction.any():
-            found = np.sort(self._keys[self._keys >= 0] if where is None else self._keys[where])[:k]
-            return found, np.zeros(len(found), dtype=np.float32)
+            found = self._keys[self._keys >= 0] if where is None else self._keys[where]
+            return _best(found, np.zeros(len(found), dtype=np.float32), k, order)
         proposed = self._propose(query, k, mask, where, matching)
         scanned = where if proposed is None else proposed
         candidates = exact.nearest(
             self._rows, self._inverse_lengths, self._cosine, direction, k, scanned
         )
-        keys = self._keys[candidates]
         scores = self._cosine.scores(self._rows, candidates, direction)
-        order = np.lexsort((keys, -scores))[:k]
-        return keys[order], scores[order]
+        return _best(self._keys[candidates], scores, k, order)
 
     def score(self, vector: ArrayLike, keys: ArrayLike) -> Floats:
         """Exact cosines of cases with a vector, (m,) float32; NaN where a case has no row."""
@@ -205,6 +209,12 @@ class _Ivf:
         """The live rows, (n,); ``None`` where the lists hold no others."""
         live: Flags = self._keys >= 0
         return live if np.any((self.list_of_row >= 0) & ~live) else None
+
+
+def _best(keys: Rows, scores: Floats, k: int, order: Order | None) -> tuple[Rows, Floats]:
+    ties = keys if order is None else order[keys]
+    best = np.lexsort((ties, -scores))[:k]
+    return keys[best], scores[best]
 
 
 def _nothing() -> tuple[Rows, Floats]:

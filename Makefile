@@ -30,7 +30,8 @@ bench: $(VENV)/.test
 
 # The README's picture, taken from the running app in headless Chromium.
 screenshots: $(VENV)/.test
-	$(BIN)/python tools/screenshots.py
+	$(BIN)/medclip-search build libraries/sample --corpus sample
+	$(BIN)/python tools/screenshots.py libraries/sample
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

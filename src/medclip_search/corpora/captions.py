@@ -98,7 +98,8 @@ class Gate:
         if case.image is None and not case.caption:
             *parts, last = problems or [Skipped(where, reasons.NOTHING_LEFT)]
             yield from parts
-            yield replace(last, dropped=True)
+            concealed = any(problem.reason in reasons.CONCEALING for problem in problems)
+            yield replace(last, dropped=True, incomplete=concealed)
             return
         self._seen.add(case.id)
         yield from problems

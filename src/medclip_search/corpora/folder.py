@@ -13,14 +13,9 @@ from medclip_search.corpora import reasons
 from medclip_search.corpora.base import CorpusSpec, Skipped
 from medclip_search.corpora.captions import Gate, checked_caption, one_line
 from medclip_search.corpora.columns import flatten, texts
-from medclip_search.corpora.lines import MAX_LINE, UTF8_REMEDY, decode
-from medclip_search.corpora.pictures import (
-    is_utf8,
-    may_be_image,
-    split_suffix,
-    starts_like_dicom,
-    walk,
-)
+from medclip_search.corpora.files import Listing, check_folder, fault_of, unread, walk
+from medclip_search.corpora.lines import MAX_LINE, UTF8_REMEDY, decode, open_bytes, why_unreadable
+from medclip_search.corpora.pictures import is_utf8, may_be_image, split_suffix, starts_like_dicom
 from medclip_search.errors import CorpusError
 
 
@@ -34,11 +29,19 @@ class FolderCorpus:
     """
 
     def __init__(self, spec: CorpusSpec) -> None:
-        if spec.path is None or not spec.path.is_dir():
-            raise CorpusError(f"{spec.path}: no such folder; give the folder of the images")
         self.spec = spec
-        self.root = spec.path
-        if next(self._folders(), None) is None:
+        self.root = check_folder(spec.path, "give the folder of the images")
+        hidden: Skipped | None = None
+        for listing in walk(self.root):
+            if _images(listing):
+                break
+            hidden = hidden or next(self._faults(listing), None)
+        else:
+            if hidden is not None:
+                raise CorpusError(
+                    f"{self.root}: no image in it can be read ({hidden.what}: {hidden.reason}); "
+                    f"{hidden.remedy}"
+                )
             raise CorpusError(
                 f"{self.root}: no image in it or below it; looked for png, jpg, tif, webp, bmp, "
                 "gif and DICOM files"
@@ -47,27 +50,27 @@ class FolderCorpus:
     def count(self) -> int | None:
         return None
 
-    def _folders(self) -> Iterator[tuple[Path, list[str], set[str]]]:
-        """Each folder with images: the images' names, and the names of all its files."""
-        for here, names in walk(self.root):
-            images = [name for name in names if self._is_image(here, name)]
-            if images:
-                yield Path(here), images, set(names)
+    def _faults(self, listing: Listing) -> Iterator[Skipped]:
+        """What cannot be read and is, or may hide, images (texts are told of with theirs)."""
+        for name, reason in sorted(listing.faults.items()):
+            if may_be_image(name) or (
+                reason in reasons.CONCEALING and not name.lower().endswith((".txt", ".json"))
+            ):
+                yield unread(self._where(Path(listing.here, name)), reason)
 
-    @staticmethod
-    def _is_image(here: str, name: str) -> bool:
-        if split_suffix(name)[1]:
-            return True
-        return (
-            may_be_image(name)
-            and name.upper() != "DICOMDIR"
-            and starts_like_dicom(f"{here}/{name}")
-        )
+    def _where(self, path: Path) -> str:
+        relative = path.relative_to(self.root).as_posix()
+        return one_line(self.root.name if relative == "." else relative)
 
     def __iter__(self) -> Iterator[Case | Skipped]:
         gate = Gate()
-        for here, images, names in self._folders():
-            stems = Counter(split_suffix(name)[0] for name in images)
+        for listing in walk(self.root):
+            here, images = Path(listing.here), _images(listing)
+            yield from self._faults(listing)
+            names = {*listing.files, *listing.faults}
+            # An image that cannot be seen today must not change the id of the one beside it.
+            hidden = [n for n, why in listing.faults.items() if why in reasons.CONCEALING]
+            stems = Counter(split_suffix(name)[0] for name in {*images, *hidden})
             for name in images:
                 path = here / name
                 relative = path.relative_to(self.root).as_posix()
@@ -99,7 +102,7 @@ class FolderCorpus:
         where = ""
         for name in (f"{image}.json", f"{stem}.json"):
             if name in names:
-                where = one_line((here / name).relative_to(self.root).as_posix())
+                where = self._where(here / name)
                 values = self._json(here / name, where, problems)
                 if "caption" in values:
                     caption = "\n".join(texts(values.pop("caption")))
@@ -107,7 +110,7 @@ class FolderCorpus:
                 break
         for name in (f"{image}.txt", f"{stem}.txt"):
             if name in names:
-                where = one_line((here / name).relative_to(self.root).as_posix())
+                where = self._where(here / name)
                 caption = self._text(here / name, where, problems)
                 break
         if caption is None:
@@ -136,10 +139,10 @@ class FolderCorpus:
     def _text(path: Path, where: str, problems: list[Skipped]) -> str | None:
         """The text of a small file; ``None``, with a report, if it cannot be read."""
         try:
-            with path.open("rb") as stream:
+            with open_bytes(path) as stream:
                 data = stream.read(MAX_LINE + 1)
-        except OSError:
-            problems.append(Skipped(where, reasons.UNREADABLE, dropped=False))
+        except OSError as error:
+            problems.append(unread(where, why_unreadable(path, error), dropped=False))
             return None
         if len(data) > MAX_LINE:
             problems.append(Skipped(where, reasons.TOO_LONG, dropped=False))
@@ -151,3 +154,18 @@ class FolderCorpus:
         if not whole:
             problems.append(Skipped(where, reasons.NOT_UTF8, UTF8_REMEDY, dropped=False))
         return text
+
+
+def _images(listing: Listing) -> list[str]:
+    """The names of a folder's images; what may be one and cannot be read joins its faults."""
+    images: list[str] = []
+    for name in listing.files:
+        if split_suffix(name)[1]:
+            images.append(name)
+        elif may_be_image(name) and name.upper() != "DICOMDIR":
+            try:
+                if starts_like_dicom(Path(listing.here, name)):
+                    images.append(name)
+            except OSError as error:
+                listing.faults[name] = fault_of(error)
+    return images

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 from medclip_search.corpora import reasons
+from medclip_search.corpora.files import fault_of, file_fault
 
 MAX_LINE = 16 * 1024 * 1024
 """Longest line that is read, in bytes (characters for UTF-16)."""
@@ -23,18 +24,32 @@ ESCAPED = re.compile("[\udc80-\udcff]+")
 class Line(NamedTuple):
     """One line: its number from 1, its text with ``\\n`` at its end, and what was wrong with it.
 
-    ``fault`` is empty, ``NOT_UTF8`` (the text was repaired), or ``TOO_LONG`` or ``UNREADABLE``
-    (there is no text; after the latter there are no more lines).
+    ``fault`` is empty, ``NOT_UTF8`` (the text was repaired), ``TOO_LONG`` (there is no text), or
+    says why the file could not be read further (nor is there any text then).
     """
 
     number: int
     text: str
     fault: str = ""
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the file ends in, or before, this line: more may have followed once."""
+        return self.fault != reasons.TOO_LONG and not self.text.endswith("\n")
+
 
 def open_bytes(path: Path) -> BinaryIO:
-    """The file's bytes, through gzip where its name ends in ``.gz``."""
+    """A regular file's bytes, through gzip where its name ends in ``.gz``; raises ``OSError``."""
+    if fault := file_fault(path):
+        raise OSError(fault)
     return cast(BinaryIO, gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+def why_unreadable(path: Path, error: Exception) -> str:
+    """The reason for an error that reading a file raised."""
+    return file_fault(path) or (
+        fault_of(error) if isinstance(error, PermissionError) else reasons.UNREADABLE
+    )
 
 
 def decode(data: bytes) -> tuple[str, bool]:
@@ -67,8 +82,8 @@ def read_lines(path: Path, limit: int = MAX_LINE) -> Iterator[Line]:
             for line in _wide_lines(stream, limit) if wide else _byte_lines(stream, limit):
                 number = line.number
                 yield line
-    except (OSError, EOFError, zlib.error):
-        yield Line(number + 1, "", reasons.UNREADABLE)
+    except (OSError, EOFError, zlib.error) as error:
+        yield Line(number + 1, "", why_unreadable(path, error))
 
 
 def _byte_lines(stream: BinaryIO, limit: int) -> Iterator[Line]:
@@ -104,10 +119,17 @@ def _unix_end(text: str) -> str:
 
 
 def estimate_lines(path: Path) -> int | None:
-    """About how many lines a file has, from its size and its first 64 KiB; ``None`` for gzip."""
+    """About how many lines a file has, from its size and its first 64 KiB.
+
+    ``None`` for gzip, and for what cannot be read.
+    """
     if path.suffix.lower() == ".gz":
         return None
-    with path.open("rb") as stream:
-        head = stream.read(65536)
+    try:
+        with open_bytes(path) as stream:
+            head = stream.read(65536)
+        size = path.stat().st_size
+    except OSError:
+        return None
     ends = head.count(b"\n") or 1
-    return max(1, round(path.stat().st_size * ends / len(head))) if head else 0
+    return max(1, round(size * ends / len(head))) if head else 0

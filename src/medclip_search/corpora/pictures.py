@@ -1,15 +1,17 @@
 """Names of images to files: by suffix, without suffix, in subfolders, under a DICOM's magic."""
 
 # Paths are strings in here, since there may be millions of them.
-# ruff: noqa: PTH113, PTH116, PTH118, PTH121, PTH123
+# ruff: noqa: PTH118, PTH121, PTH123
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from medclip_search.corpora import reasons
+from medclip_search.corpora.base import Skipped
+from medclip_search.corpora.captions import one_line
+from medclip_search.corpora.files import file_fault, unread, walk
 
 IMAGE_SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".dcm", ".dicom", ".ima",
@@ -45,40 +47,12 @@ def is_utf8(name: str) -> bool:
 
 
 def starts_like_dicom(path: str | Path) -> bool:
-    """Whether a file bears the mark of DICOM part 10: ``DICM`` after 128 bytes."""
-    try:
-        with open(path, "rb") as stream:
-            return stream.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
+    """Whether a regular file bears the mark of DICOM part 10: ``DICM`` after 128 bytes.
 
-
-def walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """Folders below (and with) this one and the names of their files, all sorted.
-
-    Hidden files and folders are left out, links to folders followed once, and what cannot be
-    listed is passed over. A folder's own files come before its subfolders.
+    Raises ``OSError``.
     """
-    seen: set[tuple[int, int]] = set()
-    stack = [str(folder)]
-    while stack:
-        here = stack.pop()
-        files: list[str] = []
-        folders: list[str] = []
-        try:
-            status = os.stat(here)
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            with os.scandir(here) as entries:
-                for entry in entries:
-                    if entry.name.startswith((".", "__MACOSX")):
-                        continue
-                    (folders if entry.is_dir() else files).append(entry.name)
-        except OSError:
-            continue
-        yield here, sorted(files)
-        stack.extend(os.path.join(here, name) for name in sorted(folders, reverse=True))
+    with open(path, "rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
 
 
 class ImageFinder:
@@ -86,46 +60,56 @@ class ImageFinder:
 
     A name is tried in each folder as it stands, then with each image suffix; a bare name, with
     no folder in it, is then looked for in all subfolders of the first folder, which are listed
-    once, when first needed. Nothing is opened.
+    once, when first needed. Nothing is opened. ``problems`` gathers the folders that could not
+    be listed.
     """
 
     def __init__(self, *folders: Path) -> None:
         self._folders = [str(folder) for folder in folders]
         self._below: dict[str, str | None] | None = None
+        self.problems: list[Skipped] = []
 
     def find(self, name: str) -> tuple[Path | None, str]:
         """The file and ``""``, or ``None`` and the reason why there is none."""
         if "\0" in name or not is_utf8(name):
             return None, reasons.MISSING_IMAGE
+        faults: list[str] = []
         for tried in dict.fromkeys((name, name.replace("\\", "/"))):
             for folder in self._folders:
                 place = os.path.join(folder, tried)
-                if os.path.isfile(place):
+                if _is_file(place, faults):
                     return Path(os.path.normpath(place)), ""
                 if split_suffix(tried)[1] or tried.endswith("/"):
                     continue
-                hits = [place + s for s in SPELLINGS if os.path.isfile(place + s)]
+                hits = [place + s for s in SPELLINGS if _is_file(place + s, faults)]
                 if len(hits) > 1 and not _same_file(hits):
                     return None, reasons.AMBIGUOUS_IMAGE
                 if hits:
                     return Path(os.path.normpath(hits[0])), ""
+        lost = faults[0] if faults else reasons.MISSING_IMAGE
         if "/" in name or "\\" in name:
-            return None, reasons.MISSING_IMAGE
+            return None, lost
         if self._below is None:
             self._below = self._list_subfolders()
         if name not in self._below:
-            return None, reasons.MISSING_IMAGE
+            return None, lost
         below = self._below[name]
-        return (Path(below), "") if below is not None else (None, reasons.AMBIGUOUS_IMAGE)
+        if below is None:
+            return None, reasons.AMBIGUOUS_IMAGE
+        fault = file_fault(below)
+        return (None, fault) if fault else (Path(below), "")
 
     def _list_subfolders(self) -> dict[str, str | None]:
-        """Names with and without suffix to files below the folder; ``None`` if several."""
+        """Names with and without suffix to what lies below the folder; ``None`` if several."""
         below: dict[str, str | None] = {}
         root = self._folders[0]
-        for here, names in walk(Path(root)):
+        for listing in walk(Path(root)):
+            here = listing.here
+            if fault := listing.faults.pop("", ""):
+                self.problems.append(unread(one_line(os.path.relpath(here, root)), fault))
             if here == root or not is_utf8(here):
                 continue
-            for name in names:
+            for name in (*listing.files, *listing.faults):
                 if not is_utf8(name) or not may_be_image(name):
                     continue
                 place = os.path.join(here, name)
@@ -134,6 +118,14 @@ class ImageFinder:
                     if known is not None and known != place:
                         below[key] = None
         return below
+
+
+def _is_file(place: str, faults: list[str]) -> bool:
+    """Whether there is a file to open; what else lies there is added to ``faults``."""
+    fault = file_fault(place)
+    if fault not in ("", reasons.ABSENT, reasons.A_FOLDER):
+        faults.append(fault)
+    return not fault
 
 
 def _same_file(places: list[str]) -> bool:

@@ -17,6 +17,13 @@ from medclip_search.cases import Case, ImageSource, Value
 from medclip_search.corpora import reasons
 from medclip_search.corpora.base import CorpusSpec, Skipped
 from medclip_search.corpora.captions import Gate, checked_caption, clean
+from medclip_search.corpora.files import (
+    check_folder,
+    file_fault,
+    folder_fault,
+    list_folder,
+    unread,
+)
 from medclip_search.corpora.lines import UTF8_REMEDY, Line, estimate_lines, read_lines
 from medclip_search.errors import CorpusError
 
@@ -36,6 +43,23 @@ class Group(NamedTuple):
     name: str
     metadata: dict[str, Value]
 
+    @property
+    def captions(self) -> Path:
+        return self.folder / "captions.txt"
+
+    @property
+    def images(self) -> Path:
+        return self.folder / "images"
+
+    @property
+    def has_images(self) -> bool:
+        """Whether there is a folder of images, be it one that cannot be read."""
+        return folder_fault(self.images) not in (reasons.ABSENT, reasons.NOT_A_FOLDER)
+
+    @property
+    def has_cases(self) -> bool:
+        return file_fault(self.captions) != reasons.ABSENT or self.has_images
+
 
 class SideFile:
     """A file of one line a case, read beside ``captions.txt`` whatever its order.
@@ -45,10 +69,13 @@ class SideFile:
     """
 
     def __init__(self, path: Path, name: str) -> None:
-        self._lines = read_lines(path) if path.is_file() else iter(())
+        fault = file_fault(path)
+        self._lines = iter(()) if fault else read_lines(path)
         self._name = name
         self._passed: dict[str, str] = {}
         self.problems: list[Skipped] = []
+        if fault and fault != reasons.ABSENT:
+            self.problems.append(unread(name, fault, dropped=False))
 
     def take(self, case_id: str) -> str:
         """What the file says of a case, without its id; ``""`` if it says nothing."""
@@ -84,7 +111,7 @@ def parse_line(line: Line, name: str, problems: list[Skipped]) -> tuple[str, str
     """Id and remainder of a line, or ``None`` with a report (blank lines and the header: none)."""
     where = f"{name}:{line.number}"
     if line.fault:
-        remedy = UTF8_REMEDY if line.text else ""
+        remedy = UTF8_REMEDY if line.text else reasons.REMEDIES.get(line.fault, "")
         problems.append(_part(where, line.fault, remedy))
     text = line.text.strip("\ufeff\r\n ")
     if not text or text.startswith("ROCO_ID,"):
@@ -108,37 +135,41 @@ class RocoCorpus:
     """
 
     def __init__(self, spec: CorpusSpec) -> None:
-        if spec.path is None or not spec.path.is_dir():
-            raise CorpusError(f"{spec.path}: no such folder; give the folder of ROCO")
         self.spec = spec
-        self.root = spec.path
-        self._groups = find_groups(spec.path)
-        if not any(_has_cases(group) for group in self._groups):
+        self.root = check_folder(spec.path, "give the folder of ROCO")
+        self._groups, self._unread = find_groups(self.root)
+        if any(group.has_cases for group in self._groups):
+            return
+        for hidden in self._unread:
             raise CorpusError(
-                f"{self.root}: no ROCO in it; looked for captions.txt or images/ under "
-                "data/{train,validation,test}/{radiology,non-radiology}"
+                f"{self.root}: no ROCO in it can be read ({hidden.what}: {hidden.reason}); "
+                f"{hidden.remedy}"
             )
+        raise CorpusError(
+            f"{self.root}: no ROCO in it; looked for captions.txt or images/ under "
+            "data/{train,validation,test}/{radiology,non-radiology}"
+        )
 
     def count(self) -> int | None:
         total = 0
         for group in self._groups:
-            captions = group.folder / "captions.txt"
-            if captions.is_file():
-                total += estimate_lines(captions) or 0
-            elif (group.folder / "images").is_dir():
-                total += len(_list_images(group.folder / "images"))
+            if file_fault(group.captions) != reasons.ABSENT:
+                total += estimate_lines(group.captions) or 0
+            else:
+                total += len(_list_images(group.images)[0])
         return total
 
     def __iter__(self) -> Iterator[Case | Skipped]:
         gate = Gate()
-        illustrated = any((group.folder / "images").is_dir() for group in self._groups)
+        yield from self._unread
+        illustrated = any(group.has_images for group in self._groups)
         if not illustrated:
             yield _part(self._name(self.root / "images"), reasons.NO_IMAGES_FOLDER, PLACE_IMAGES)
         for group in self._groups:
-            if not _has_cases(group):
+            if not group.has_cases:
                 yield Skipped(group.name, reasons.NOTHING_LEFT, "no captions.txt and no images/")
                 continue
-            if illustrated and not (group.folder / "images").is_dir():
+            if illustrated and not group.has_images:
                 yield _part(f"{group.name}/images", reasons.NO_IMAGES_FOLDER, PLACE_IMAGES)
             yield from self._read(group, gate)
 
@@ -146,18 +177,24 @@ class RocoCorpus:
         return path.relative_to(self.root.parent).as_posix()
 
     def _read(self, group: Group, gate: Gate) -> Iterator[Case | Skipped]:
-        folder = group.folder / "images"
-        images = _list_images(folder) if folder.is_dir() else None
+        images, lost = _list_images(group.images)
+        listed = group.has_images
+        if fault := lost.pop("", ""):
+            yield unread(f"{group.name}/images", fault)
+            listed = False
         sides = {name: SideFile(group.folder / name, f"{group.name}/{name}") for name in SIDE_FILES}
-        captions = group.folder / "captions.txt"
-        if not captions.is_file():
+        no_captions = file_fault(group.captions)
+        if no_captions == reasons.ABSENT:
             yield _part(f"{group.name}/captions.txt", reasons.NO_CAPTIONS_FILE)
-        for line in read_lines(captions) if captions.is_file() else ():
+        elif no_captions:
+            what = f"{group.name}/captions.txt"
+            yield replace(unread(what, no_captions), incomplete=True)
+        for line in () if no_captions else read_lines(group.captions):
             problems: list[Skipped] = []
             name = f"{group.name}/captions.txt"
             entry = parse_line(line, name, problems)
             if entry is None:
-                yield from (replace(p, dropped=True) for p in problems)
+                yield from (replace(p, dropped=True, incomplete=line.is_cut) for p in problems)
                 continue
             case_id, raw = entry
             where = f"{name}:{line.number} ({case_id})"
@@ -168,25 +205,27 @@ class RocoCorpus:
             if problem is not None:
                 problems.append(problem)
             image = None
-            if images is not None:
-                file = images.pop(case_id, None)
-                if file is None:
-                    what = f"{group.name}/images/{case_id}.jpg"
-                    problems.append(_part(what, reasons.MISSING_IMAGE))
-                else:
-                    image = ImageSource(folder / file)
+            if case_id in images:
+                image = ImageSource(group.images / images.pop(case_id))
+            elif case_id in lost:
+                problems.append(_lost_image(group, case_id, lost.pop(case_id)))
+            elif listed:
+                what = f"{group.name}/images/{case_id}.jpg"
+                problems.append(_part(what, reasons.MISSING_IMAGE))
             case = self._described(Case(case_id, self.spec.name, caption, image), group, sides)
             yield from gate.admit(case, where, problems)
-        for case_id, file in sorted((images or {}).items()):
+        for case_id, file in sorted(images.items()):
             where = f"{group.name}/images/{file}"
             if case_id in gate:
                 yield Skipped(where, reasons.DUPLICATE_ID)
                 continue
-            case = Case(case_id, self.spec.name, "", ImageSource(folder / file))
+            case = Case(case_id, self.spec.name, "", ImageSource(group.images / file))
             problems = []
-            if captions.is_file():
+            if not no_captions:
                 problems.append(_part(where, reasons.EMPTY_CAPTION, "captions.txt has none"))
             yield from gate.admit(self._described(case, group, sides), where, problems)
+        for case_id in sorted(lost):
+            yield _lost_image(group, case_id, lost[case_id], dropped=case_id not in gate)
         yield from self._left_over(group, sides, gate)
 
     def _described(self, case: Case, group: Group, sides: dict[str, SideFile]) -> Case:
@@ -234,14 +273,21 @@ class RocoCorpus:
             yield from side.problems
 
 
-def find_groups(folder: Path) -> list[Group]:
-    """The group folders under a folder of any of ROCO's levels, in the order of publication."""
-    groups: list[Group] = []
+def find_groups(folder: Path) -> tuple[list[Group], list[Skipped]]:
+    """The group folders under a folder of any of ROCO's levels, in the order of publication.
 
-    def add(split: Path, group: str | None = None) -> None:
-        place = split / group if group else split
-        if not place.is_dir() or (group is None and not _is_group(place)):
-            return
+    With them, reports of the folders in which there may be groups that cannot be seen.
+    """
+    groups: list[Group] = []
+    hidden: list[Skipped] = []
+
+    def may_enter(place: Path) -> bool:
+        fault = folder_fault(place)
+        if fault in reasons.CONCEALING:
+            hidden.append(unread(place.relative_to(folder.parent).as_posix(), fault))
+        return not fault
+
+    def add(place: Path, *, named: bool) -> None:
         metadata: dict[str, Value] = {}
         parent = place.parent.name
         if place.name in GROUPS:
@@ -250,35 +296,62 @@ def find_groups(folder: Path) -> list[Group]:
             metadata["group"] = place.name
         elif place.name in SPLITS:
             metadata["split"] = place.name
-        groups.append(Group(place, place.relative_to(folder.parent).as_posix(), metadata))
+        group = Group(place, place.relative_to(folder.parent).as_posix(), metadata)
+        if named or _is_group(group):
+            groups.append(group)
 
     for base in (folder, folder / "data"):
+        if not may_enter(base):
+            continue
         for split in SPLITS:
+            if not may_enter(base / split):
+                continue
             for group in GROUPS:
-                add(base / split, group)
-            add(base / split)
+                if may_enter(base / split / group):
+                    add(base / split / group, named=True)
+            add(base / split, named=False)
     for group in GROUPS:
-        add(folder, group)
-    add(folder)
-    return groups
+        if may_enter(folder / group):
+            add(folder / group, named=True)
+    add(folder, named=False)
+    return groups, hidden
 
 
-def _is_group(folder: Path) -> bool:
+def _is_group(group: Group) -> bool:
+    """Whether a folder that need not be a group has what only groups have."""
     known = ("captions.txt", *SIDE_FILES)
-    return any((folder / name).is_file() for name in known) or (
-        (folder / "images").is_dir() and folder.name in GROUPS + SPLITS
+    return any(file_fault(group.folder / name) != reasons.ABSENT for name in known) or (
+        group.has_images and group.folder.name in GROUPS + SPLITS
     )
 
 
-def _has_cases(group: Group) -> bool:
-    return (group.folder / "captions.txt").is_file() or (group.folder / "images").is_dir()
+def _lost_image(group: Group, case_id: str, reason: str, *, dropped: bool = False) -> Skipped:
+    return unread(f"{group.name}/images/{case_id}", reason, dropped=dropped)
 
 
-def _list_images(folder: Path) -> dict[str, str]:
-    """Ids to the names of their files; of several, the JPEG."""
+def _list_images(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Ids to the names of their files (of several, the JPEG), and to reasons where there is none
+    that can be read; ``""`` to the reason why the folder cannot be listed."""
+    fault = folder_fault(folder)
+    if fault:
+        return {}, {} if fault in (reasons.ABSENT, reasons.NOT_A_FOLDER) else {"": fault}
+    listing = list_folder(folder)
     found: dict[str, str] = {}
     for suffix in SUFFIXES:
-        for path in folder.iterdir():
-            if path.suffix.lower() == suffix and re.fullmatch(r"ROCO_\d+", path.stem):
-                found.setdefault(path.stem, path.name)
-    return found
+        for name in listing.files:
+            if case_id := _image_id(name, suffix):
+                found.setdefault(case_id, name)
+    lost = {
+        case_id: reason
+        for name, reason in listing.faults.items()
+        for suffix in SUFFIXES
+        if (case_id := _image_id(name, suffix)) and case_id not in found
+    }
+    if "" in listing.faults:
+        lost[""] = listing.faults[""]
+    return found, lost
+
+
+def _image_id(name: str, suffix: str) -> str:
+    stem, dot, ending = name.rpartition(".")
+    return stem if (dot + ending).lower() == suffix and re.fullmatch(r"ROCO_\d+", stem) else ""

@@ -16,6 +16,7 @@ import pyarrow.parquet
 
 from medclip_search.corpora import reasons
 from medclip_search.corpora.base import Skipped
+from medclip_search.corpora.files import file_fault, unread
 from medclip_search.corpora.lines import (
     ESCAPED,
     MAX_LINE,
@@ -25,6 +26,7 @@ from medclip_search.corpora.lines import (
     open_bytes,
     read_lines,
     repair,
+    why_unreadable,
 )
 from medclip_search.errors import CorpusError
 
@@ -98,7 +100,7 @@ def count_rows(path: Path) -> int | None:
 def _fault(where: str, fault: str) -> Skipped:
     if fault == reasons.NOT_UTF8:
         return Skipped(where, fault, UTF8_REMEDY, dropped=False)
-    return Skipped(where, fault)
+    return unread(where, fault)
 
 
 # ---------------------------------------------------------------------------- CSV and TSV
@@ -173,7 +175,7 @@ def _separated_rows(path: Path, tabs: bool) -> Iterator[Row | Skipped]:
             records.delimiter = max(counts, key=lambda mark: counts[mark])
         fields = records.record(line, None if header is None else len(header))
         if fields is None:
-            yield Skipped(where, reasons.BAD_ROW)
+            yield Skipped(where, reasons.BAD_ROW, incomplete=line.is_cut)
         elif header is None:
             header = _distinct(fields)
         else:
@@ -205,7 +207,7 @@ def _json_line_rows(path: Path) -> Iterator[Row | Skipped]:
         try:
             values = json.loads(line.text)
         except (ValueError, RecursionError):
-            yield Skipped(where, reasons.BAD_JSON)
+            yield Skipped(where, reasons.BAD_JSON, incomplete=line.is_cut)
             continue
         if isinstance(values, dict):
             yield Row(where, line.number, values)
@@ -269,11 +271,14 @@ def _array_rows(path: Path) -> Iterator[Row | Skipped]:
                         whole = False
                         yield _fault(path.name, reasons.NOT_UTF8)
                 buffer, at = buffer[at:] + chunk, 0
-    except (OSError, EOFError, zlib.error):
-        yield Skipped(f"{path.name}, item {number + 1}", reasons.UNREADABLE)
+    except (OSError, EOFError, zlib.error) as error:
+        yield unread(f"{path.name}, item {number + 1}", why_unreadable(path, error))
         return
     yield Skipped(
-        f"{path.name}, item {number + 1}", reasons.BAD_JSON, "the rest of the file was not read"
+        f"{path.name}, item {number + 1}",
+        reasons.BAD_JSON,
+        "the rest of the file was not read",
+        incomplete=True,
     )
 
 
@@ -283,9 +288,11 @@ def _array_rows(path: Path) -> Iterator[Row | Skipped]:
 def _parquet_rows(path: Path, wanted: Collection[str]) -> Iterator[Row | Skipped]:
     number = 0
     try:
+        if fault := file_fault(path):
+            raise OSError(fault)
         file = pyarrow.parquet.ParquetFile(path, memory_map=True)
-    except (OSError, pyarrow.ArrowException):
-        yield Skipped(path.name, reasons.UNREADABLE)
+    except (OSError, pyarrow.ArrowException) as error:
+        yield unread(path.name, why_unreadable(path, error))
         return
     with file:
         columns = _readable(file.schema_arrow, wanted)
@@ -303,7 +310,7 @@ def _parquet_rows(path: Path, wanted: Collection[str]) -> Iterator[Row | Skipped
                         else:
                             yield Row(where, number, values)
             except (OSError, ValueError, pyarrow.ArrowException):
-                yield Skipped(f"{path.name}, row {number + 1}", reasons.UNREADABLE)
+                yield unread(f"{path.name}, row {number + 1}", reasons.UNREADABLE)
             number = before + file.metadata.row_group(group).num_rows
 
 

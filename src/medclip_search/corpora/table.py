@@ -6,13 +6,13 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import islice
 
 from medclip_search.cases import Case, ImageSource, Value
 from medclip_search.corpora import reasons
 from medclip_search.corpora.base import CorpusSpec, Skipped
 from medclip_search.corpora.captions import Gate, checked_caption, one_line
 from medclip_search.corpora.columns import flatten, guess, paths, reach, scalar, texts
+from medclip_search.corpora.files import check_file, check_folder
 from medclip_search.corpora.pictures import ImageFinder, split_suffix
 from medclip_search.corpora.rows import Row, count_rows, read_rows, table_format
 from medclip_search.describe import as_modality, as_region, find_article, find_year
@@ -31,22 +31,37 @@ class TableCorpus:
     """
 
     def __init__(self, spec: CorpusSpec) -> None:
-        path = spec.path
-        if path is None or not path.is_file():
-            raise CorpusError(f"{path}: no such file; give the table itself")
+        path = check_file(spec.path, "give the table itself")
         table_format(path)
-        if spec.images is not None and not spec.images.is_dir():
-            raise CorpusError(f"{spec.images}: no such folder; give --images the images' folder")
+        if spec.images is not None:
+            check_folder(spec.images, "give --images the images' folder")
         self.spec = spec
         self.path = path
         self.root = spec.images or path.parent
-        rows = (row for row in read_rows(path, spec.columns.values()) if isinstance(row, Row))
-        sample = list(islice(rows, SAMPLE))
-        if not sample:
-            raise CorpusError(f"{path}: no row of it can be read; is it the format of its name?")
+        sample = self._sample()
         known = list(dict.fromkeys(name for row in sample for name in paths(row.values)))
         self.columns = dict(spec.columns) or guess(known)
         self._check_columns(known, sample)
+
+    def _sample(self) -> list[Row]:
+        """The first rows; raises ``CorpusError``, with what is wrong, where there is none."""
+        rows: list[Row] = []
+        first: Skipped | None = None
+        for item in read_rows(self.path, self.spec.columns.values()):
+            if isinstance(item, Row):
+                rows.append(item)
+                if len(rows) == SAMPLE:
+                    break
+            elif item.dropped:
+                first = first or item
+        if rows:
+            return rows
+        if first is None:
+            raise CorpusError(f"{self.path}: no row in it; is it the format of its name?")
+        remedy = first.remedy or "is it the format of its name?"
+        raise CorpusError(
+            f"{self.path}: no row of it can be read ({first.what}: {first.reason}); {remedy}"
+        )
 
     def _check_columns(self, known: list[str], sample: list[Row]) -> None:
         listed = ", ".join(known[:40]) + (", …" if len(known) > 40 else "")
@@ -79,6 +94,8 @@ class TableCorpus:
             else:
                 problems: list[Skipped] = []
                 case = self._case(row, finder, problems)
+                yield from finder.problems
+                finder.problems.clear()
                 yield from gate.admit(case, row.where, problems, remedy)
 
     def _case(self, row: Row, finder: ImageFinder, problems: list[Skipped]) -> Case:
@@ -125,7 +142,8 @@ class TableCorpus:
             problems.append(Skipped(where, reasons.SEVERAL_IMAGES, remedy, dropped=False))
         path, reason = finder.find(names[0])
         if path is None:
-            remedy = f"looked for {one_line(names[0])} in {self.root}"
+            remedy = reasons.REMEDIES.get(reason, "")
+            remedy = remedy or f"looked for {one_line(names[0])} in {self.root}"
             problems.append(Skipped(where, reason, remedy, dropped=False))
             return None
         return ImageSource(path)

@@ -240,7 +240,8 @@ def _put(
     if case.image is not None:
         try:
             found = case.image.path.stat()
-            stat = f"{found.st_size}:{found.st_mtime_ns}"
+            # Which frame of which file too: a case may come to show another one.
+            stat = f"{found.st_size}:{found.st_mtime_ns}:{case.image.frame}:{case.image.path.name}"
         except OSError as error:
             reason = f"the image cannot be read ({error.strerror})"
             tell(Skipped(str(case.image), reason, dropped=False))

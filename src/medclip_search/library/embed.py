@@ -7,6 +7,7 @@ time; a run that is stopped loses no more than that, and the next one goes on be
 from __future__ import annotations
 
 import os
+import stat
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,6 +29,7 @@ from medclip_search.library.writer import Writer
 from medclip_search.progress import Progress
 
 _COMMIT = 128  # images between two commits: what a kill can cost
+_MAX_FILE = 2 << 30  # bytes: some are read at once, and no picture or clip of use is larger
 _WORKERS = max(2, min(8, os.cpu_count() or 2))
 
 
@@ -155,19 +157,31 @@ def _decoded(pending: Iterator[Pending], encoder: Encoder) -> Iterator[_Decoded 
 
 def _decode(pending: Pending, encoder: Encoder) -> _Decoded | Skipped:
     try:
-        data = pending.image.path.read_bytes()
-    except OSError as error:
-        return _skipped(pending, f"the image cannot be read ({error.strerror})", "")
-    content = digest(data + b"#%d" % (pending.image.frame or 0))
-    if content == pending.digest:
-        return _Decoded(pending, content, None, b"")
-    try:
+        data = _read(pending.image.path)
+        content = digest(data + b"#%d" % (pending.image.frame or 0))
+        if content == pending.digest:
+            return _Decoded(pending, content, None, b"")
         image = read_image(data, frame=pending.image.frame, name=pending.image.path.name)
         return _Decoded(pending, content, encoder.preprocess(image), make_thumbnail(image))
+    except OSError as error:
+        return _skipped(pending, f"the image cannot be read ({error.strerror})", "")
+    except MemoryError:
+        return _skipped(pending, "the image does not fit into memory", "scale it down")
     except ImageError as error:
         return _skipped(pending, error.reason, error.remedy)
     except Exception as error:  # a decoder's own fault must not end a night's work
         return _skipped(pending, f"the image cannot be decoded ({type(error).__name__})", "")
+
+
+def _read(path: Path) -> bytes:
+    """A regular file's bytes: a pipe would be waited for, a device could do anything."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError(str(path), "is not a regular file", "put a picture in its place")
+    if status.st_size > _MAX_FILE:
+        limit = f"{_MAX_FILE / 2**30:g} GiB"
+        raise ImageError(str(path), f"is larger than {limit}", "scale it down or split the clip")
+    return path.read_bytes()
 
 
 def _skipped(pending: Pending, reason: str, remedy: str) -> Skipped:

@@ -175,9 +175,11 @@ def test_a_stopped_build_says_how_to_go_on(grown: dict[str, Path], tmp_path: Pat
         # A shell that runs the tests in the background has them ignore Ctrl-C, children included.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    while not (library / "work").exists():
-        assert process.poll() is None
-        time.sleep(0.005)
+    assert process.stderr is not None
+    seen = b""
+    while b"images" not in seen:  # the bar of the embedding: there is something to go on from
+        assert (byte := process.stderr.read(1)), seen
+        seen += byte
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130, error

@@ -178,7 +178,8 @@ def test_a_stopped_build_says_how_to_go_on(grown: dict[str, Path], tmp_path: Pat
     assert process.stderr is not None
     seen = b""
     while b"images" not in seen:  # the bar of the embedding: there is something to go on from
-        assert (byte := process.stderr.read(1)), seen
+        byte = process.stderr.read(1)
+        assert byte, seen
         seen += byte
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)

@@ -209,7 +209,8 @@ def _ingest(
                         tell(entry)
                         whole = whole and not entry.incomplete
                     else:
-                        _put(writer, source, root, entry, seen, summary, tell, advance)
+                        put = _put(writer, source, root, entry, seen, summary, tell, advance)
+                        whole = whole and put
                         count += 1
                         if count % _COMMIT == 0 or count == limit:
                             break
@@ -235,7 +236,8 @@ def _put(
     summary: BuildSummary,
     tell: Report,
     advance: Advance,
-) -> None:
+) -> bool:
+    """Take in one case; false where it could not be looked at."""
     stat = None
     if case.image is not None:
         try:
@@ -247,7 +249,7 @@ def _put(
             tell(Skipped(str(case.image), reason, dropped=False))
             case = replace(case, image=None)
             if not case.caption:
-                return
+                return False
     outcome = writer.catalogue.put_case(source, root, describe(case), stat, seen)
     if outcome == "added":
         summary.added += 1
@@ -260,3 +262,4 @@ def _put(
     elif outcome == "taken":
         tell(Skipped(f"{case.corpus}: {case.id}", "another corpus has this id"))
     advance(1)
+    return True

@@ -242,8 +242,7 @@ def _put(
     if case.image is not None:
         try:
             found = case.image.path.stat()
-            # Which frame of which file too: a case may come to show another one.
-            stat = f"{found.st_size}:{found.st_mtime_ns}:{case.image.frame}:{case.image.path.name}"
+            stat = f"{found.st_size}:{found.st_mtime_ns}"
         except OSError as error:
             reason = f"the image cannot be read ({error.strerror})"
             tell(Skipped(str(case.image), reason, dropped=False))

@@ -291,7 +291,7 @@ class WorkCatalogue(Catalogue):
         values = _columns(case, root)
         signature = digest(_json(values).encode())
         if known is not None:
-            key, old, old_stat, *_ = known
+            key, old, old_stat, _, *shown = known
             self._run("UPDATE cases SET seen = ?, image_stat = ? WHERE key = ?", (seen, stat, key))
             if old == signature:
                 return "same" if old_stat == stat else "touched"
@@ -300,6 +300,8 @@ class WorkCatalogue(Catalogue):
                 "WHERE key = ?",
                 (*values, signature, key),
             )
+            if shown != list(values[1:3]):  # another file or frame, be it of equal size and time
+                self._run("UPDATE cases SET embedded_stat = NULL WHERE key = ?", (key,))
             self._touch(key)
             return "changed"
         out = self._run(

@@ -32,7 +32,7 @@ CREATE TABLE cases (
     caption       TEXT NOT NULL,
     image_path    TEXT,
     image_frame   INTEGER,
-    image_stat    TEXT,            -- size, time, frame and name of the image when last seen
+    image_stat    TEXT,            -- size and time of the image file when it was last seen
     embedded_stat TEXT,            -- the same when it was last decoded: equal means unchanged
     article       TEXT,
     licence       TEXT,

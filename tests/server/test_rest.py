@@ -199,6 +199,13 @@ def test_an_unreadable_upload_is_named(client: TestClient, content: bytes) -> No
     assert one_line(answer.json()["error"])
 
 
+def test_fields_left_empty_in_a_form_say_nothing(client: TestClient) -> None:
+    empty = {"where": "", "like": "", "not_words": ""}
+    answer = client.post("/search", data={"words": "figure", **empty}, files={"image": ("", b"")})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["hits"] == client.post("/search", json={"words": "figure"}).json()["hits"]
+
+
 def test_a_file_field_left_empty_is_no_image(client: TestClient) -> None:
     form = (
         b'--b\r\nContent-Disposition: form-data; name="words"\r\n\r\nnodule\r\n'

@@ -159,7 +159,10 @@ async def _read(request: Request) -> tuple[Query, int]:
         raise HTTPException(415, "send application/json or multipart/form-data")
     async with request.form() as form:
         _check_fields(form)
-        fields: dict[str, Any] = {n: form.getlist(n) for n in _TEXT_FIELDS if n in form}
+        # A field left empty in an HTML form is sent all the same: it says nothing.
+        fields: dict[str, Any] = {
+            name: [one for one in form.getlist(name) if one] for name in _TEXT_FIELDS
+        }
         if "k" in form:
             fields["k"] = form["k"]
         try:

@@ -89,6 +89,8 @@ def build(
     )
     for line in _summary_lines(library, summary):
         terminal.say(line)
+    if summary.lost:
+        sys.exit(1)
 
 
 @commands.command()
@@ -286,6 +288,11 @@ def _is_full(error: BaseException) -> bool:
 
 def _summary_lines(library: Path, summary: BuildSummary) -> list[str]:
     lines = [f"skipped {count}: {reason}" for reason, count in summary.skipped.most_common()]
+    if summary.lost:
+        lines.append(
+            f"{summary.lost} cases lost their vector or thumbnail to damage, and their images are "
+            "gone: put the images back and run build again"
+        )
     if summary.fell_back:
         lines.append("the last generation was lost: what was removed in it must be removed again")
     if summary.limit:

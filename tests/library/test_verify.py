@@ -123,6 +123,17 @@ def test_a_wrong_pointer_is_noticed_when_opening(library: Path) -> None:
         Library.open(library)
 
 
+def test_a_repair_counts_what_it_could_not_make_again(library: Path, figures: Path) -> None:
+    [rows] = (library / "embeddings").iterdir()
+    flip(rows, 100)
+    hidden = figures.rename(figures.with_name("hidden"))
+    assert build(library, repair=True).lost == 24  # all of them were written as one block
+    hidden.rename(figures)
+    mended = build(library)
+    assert (mended.lost, mended.embedded) == (0, 24)
+    assert not any(finding.damage for finding in verify(library))
+
+
 def test_a_repair_that_falls_back_says_so(library: Path) -> None:
     remove(library, ids=["fig-020"])
     flip(library / read_current(library).catalogue, 5000)

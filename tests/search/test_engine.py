@@ -54,7 +54,7 @@ def test_images_find_themselves(
             assert ids(hits)[0] == name
             assert hits[0].lists[0].name == "image:hues"
             assert hits[0].lists[0].score == pytest.approx(1, abs=0.01)
-            assert hits[0].why == "1st by image likeness"
+            assert hits[0].why == "1st by image likeness (1.00)"
 
 
 def test_words_and_an_image_together(small: SmallLibrary, pictures: dict[str, Image.Image]) -> None:
@@ -120,14 +120,14 @@ def test_words_reach_pictures_without_captions_after_the_captions(small: SmallLi
     assert hits[4].lists[0].name == "words-through-captions:hues"
     assert hits[4].why == "1st by likeness to pictures whose captions have the words"
     (note,) = hits.notes
-    assert note.startswith("hues embeds images only: the words were matched against captions")
+    assert note.startswith("Words were matched against captions, not pictures (hues embeds images")
 
 
 def test_words_meet_images_in_a_joint_space(joint: SmallLibrary) -> None:
     hits = search(joint, Query(text="green"), 4)
     assert set(ids(hits)) == {"b1", "b2", "b3", "n2"}
     assert {one.name for hit in hits for one in hit.lists} == {"words:hues"}
-    assert not any("embeds images only" in note for note in hits.notes)
+    assert not any("against captions" in note for note in hits.notes)
 
 
 def test_more_like_a_liked_case(small: SmallLibrary) -> None:

@@ -35,7 +35,7 @@ def test_lists_in_plain_words(small: SmallLibrary) -> None:
         ListEvidence("not-image:compact", 12, 0.5, -1 / 72),
     ]
     assert why(lists, CASE, ["lung"], small.text) == (
-        "1st by image likeness, 3rd by words (lung), 12th in likeness to the unwanted image"
+        "1st by image likeness (0.90), 3rd by words (lung), 12th in likeness to the unwanted image"
     )
 
 
@@ -44,12 +44,12 @@ def test_feedback_in_plain_words(small: SmallLibrary) -> None:
     liked = FeedbackEvidence(0.0, (("cavit", 1.2),), 0.4, 1.6)
     lists = [ListEvidence("words", 3, 9.1, 1 / 63)]
     assert why(lists, CASE, [], small.text, liked, weights, 3) == (
-        "3rd by words, also mentions *cavitations*, like 2 of the 3 cases you like, "
+        "3rd by words, also mentions “cavitations”, like 2 of the 3 cases you like, "
         "looks like what you like"
     )
     against = FeedbackEvidence(0.0, (("modality=CT", -1.0),), -0.3, -1.3)
     assert why([], CASE, [], small.text, against, weights, 1) == (
-        "Modality *CT*, like a case you dislike, its picture speaks against it"
+        "Modality “CT”, like a case you dislike, its picture speaks against it"
     )
     judged = FeedbackEvidence(0.0, (("judged=disliked", -4.0), ("modality=CT", -1.0)), 0.0, -5.0)
     assert why([], CASE, [], small.text, judged, weights, 1) == "Disliked by you"

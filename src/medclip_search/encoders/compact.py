@@ -99,6 +99,9 @@ class CompactEncoder:
             return self._session
 
     def _load(self) -> Any:
+        # ONNX Runtime would report its use, with an id of this machine, to its makers. Only the
+        # variable, set before the import, keeps it from writing that id to the user's folder.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime  # not at the top: it takes time to import, and few commands need it
 
         options = onnxruntime.SessionOptions()

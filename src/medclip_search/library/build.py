@@ -45,6 +45,7 @@ class BuildSummary:
     vanished: int = 0
     kept_out: int = 0
     repaired: int = 0
+    lost: int = 0
     fell_back: bool = False
     limit: int = 0
     published: bool = False
@@ -117,6 +118,7 @@ def build(
             catalogue.delete_cases(catalogue.empty_cases(), remember=False)
         compact(writer, "anything is dead" if purge else "much is dead")
         summary.cases, summary.images = catalogue.count(), catalogue.count_images()
+        summary.lost = catalogue.count_lost()
         summary.limit = int(catalogue.fact("limit") or 0)
         if writer.has_changes():
             summary.generation, summary.published = writer.publish(progress).number, True

@@ -460,15 +460,22 @@ class WorkCatalogue(Catalogue):
         found = self._run(f"SELECT count(*) {_FROM} WHERE {self._is_pending()}").fetchone()
         return int(found[0])
 
-    def _is_pending(self) -> str:
-        missing = "".join(
-            f" OR NOT EXISTS (SELECT 1 FROM rows_{space.number} r WHERE r.key = c.key)"
-            for space in self.spaces()
+    def count_lost(self) -> int:
+        """How many cases were embedded once and lack a vector or a thumbnail now."""
+        found = self._run(
+            f"SELECT count(*) {_FROM} WHERE c.embedded_stat IS NOT NULL AND {self._lacks_part()}"
         )
+        return int(found.fetchone()[0])
+
+    def _lacks_part(self) -> str:
+        tables = ["thumbnails", *(f"rows_{space.number}" for space in self.spaces())]
+        lacks = (f"NOT EXISTS (SELECT 1 FROM {t} r WHERE r.key = c.key)" for t in tables)
+        return f"({' OR '.join(lacks)})"
+
+    def _is_pending(self) -> str:
         return (
             "c.image_path IS NOT NULL AND c.image_stat IS NOT NULL "
-            "AND (c.embedded_stat IS NOT c.image_stat "
-            f"OR NOT EXISTS (SELECT 1 FROM thumbnails t WHERE t.key = c.key){missing})"
+            f"AND (c.embedded_stat IS NOT c.image_stat OR {self._lacks_part()})"
         )
 
     def put_row(self, space: SpaceRecord, row: int, key: int, content: bytes) -> None:

@@ -51,7 +51,7 @@ def search(generation: Snapshot, query: Query, k: int = 10) -> Hits:
     keys, scores = fuse(lists, generation.columns.order)
     steered = None
     if liked or disliked:
-        steered = steer(generation, keys, liked, disliked, allowed)
+        steered = steer(generation, keys, liked, disliked, allowed, query.text)
         keys, scores = steered.keys, steered.totals
     keys, scores = keys[:k], scores[:k]
     hits = _hits(generation, query, keys, scores, lists, steered)
@@ -166,14 +166,14 @@ def _word_notes(generation: Snapshot, text: str, lists: Sequence[RankedList]) ->
     notes = []
     if unknown := generation.text.unknown(text):
         named = ", ".join(f"“{word}”" for word in unknown[:3])
-        notes.append(f"No case has {named}; where a word is one letter off, that one was taken.")
+        notes.append(f"No case has {named}; words one letter off were looked for instead.")
     spaces = retrieve.image_spaces(generation)
     if spaces and not retrieve.word_spaces(generation):
         through = any(one.name.startswith("words-through-captions:") for one in lists)
         reach = "; pictures without a caption were reached through similar ones" if through else ""
         notes.append(
-            f"{', '.join(spaces)} embeds images only: the words were matched against captions"
-            f"{reach}."
+            f"Words were matched against captions, not pictures ({', '.join(spaces)} embeds images "
+            f"only){reach}."
         )
     return notes
 

@@ -35,13 +35,15 @@ def why(
     likes: int = 0,
 ) -> str:
     """The sentence for one hit of a query with the ``wanted`` texts and so many likes."""
-    best: dict[str, int] = {}
+    best: dict[str, ListEvidence] = {}
     for one in lists:
-        name, colon, _ = one.name.partition(":")
-        best[name + colon] = min(one.rank, best.get(name + colon, one.rank))
+        name = "".join(one.name.partition(":")[:2])
+        best[name] = min(one, best.get(name, one), key=lambda evidence: evidence.rank)
     parts = []
-    for name, rank in sorted(best.items(), key=lambda item: item[0].startswith("not-")):
-        part = f"{ordinal(rank)} {_WAYS[name]}"
+    for name, one in sorted(best.items(), key=lambda item: item[0].startswith("not-")):
+        part = f"{ordinal(one.rank)} {_WAYS[name]}"
+        if name == "image:":
+            part += f" ({one.score:.2f})"
         if name == "words" and (found := matched_words(case, wanted, text)):
             part += f" ({', '.join(found)})"
         parts.append(part)
@@ -86,9 +88,9 @@ def _steered(
         one = known[strongest]
         field, label, value = strongest.partition("=")
         if label:
-            told = f"{field} *{value}*"
+            told = f"{field} “{value}”"
         else:
-            told = f"{'also ' * also}mentions *{_as_written(strongest, case, text)}*"
+            told = f"{'also ' * also}mentions “{_as_written(strongest, case, text)}”"
         if terms[strongest] < 0:
             parts.append(f"{told}, like {_of(one.disliked, 0, 'case')} you dislike")
         else:

@@ -32,8 +32,21 @@ TERMS = 20
 """Only so many terms, the strongest, are weighed."""
 EVEN_RANK = 10
 """The rank in the first ranking at which relevance is held to be an even bet."""
+AGAINST = 0.5
+"""How much evidence against counts beside evidence for: one dislike names no other wish. (Rocchio's
+usual weights, 0.75 for and 0.15 against, say the same.)"""
 SHIFT = 1.0
 """How far likeness among relevant images exceeds the candidates' mean, in their deviations."""
+
+FUNCTION_WORDS = """
+a about after against all also an and are as at be been before behind below between both but by
+can did do does due each either for from had has have her here his how if in into is it its may
+more most near no nor not of off on one only onto or other our out over per same seen several
+she should show showing shown shows since so some such than that the their them then there
+these they this those through to two under until up upon very was we were what when where which
+while who with within without you
+"""
+"""Words that say nothing of a subject, and so nothing for or against a case."""
 
 Doubles = NDArray[np.float64]
 
@@ -52,6 +65,11 @@ def bent(raw: Doubles, judgements: int) -> Doubles:
     """Evidence bent below its bound, sign and order kept."""
     most = bound(judgements)
     return most * np.tanh(raw / most) if most else np.zeros_like(raw)
+
+
+def halved_against(evidence: Doubles) -> Doubles:
+    """Evidence with what speaks against counted by ``AGAINST``."""
+    return np.where(evidence < 0, AGAINST * evidence, evidence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,13 @@ import csv
 import difflib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from medclip_search.describe import as_modality, as_region
 from medclip_search.errors import FilterError
 from medclip_search.indexes.columns import SEVERAL, SINGLE, Columns, number
 
@@ -31,6 +32,10 @@ Mask = NDArray[np.bool_]
 _FORM = re.compile(r"(?P<field>.+?)\s*(?P<sign>!=|>=|<=|=|>|<)\s*(?P<value>.*)")
 _EXAMPLE = "write KEY=VALUE, for example modality=CT, modality=CT,MR or year=2010..2015"
 _SHOWN = 30
+_OTHER_NAMES: dict[str, Callable[[str], str | None]] = {
+    "modality": as_modality,
+    "region": as_region,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +77,23 @@ class Filter:
                     f"write {self.field}=VALUE"
                 )
             return columns.between(self.field, self.low, self.high)
-        whole = columns.equals(self.field, self.whole)
         if len(self.values) == 1 and self.values[0] == self.whole:
-            return whole
+            return self._equals(columns, self.whole)
+        whole = columns.equals(self.field, self.whole)
         # A value that has commas itself needs no quotation marks.
         if whole.any():
             return whole
         for value in self.values:
-            whole |= columns.equals(self.field, value)
+            whole |= self._equals(columns, value)
         return whole
+
+    def _equals(self, columns: Columns, value: str) -> Mask:
+        """The cases with a value; a modality or region also by its other names (``MRI``)."""
+        found = columns.equals(self.field, value)
+        known = _OTHER_NAMES.get(self.field.casefold())
+        if known is not None and not found.any() and (name := known(value)):
+            return columns.equals(self.field, name)
+        return found
 
 
 def parse_filter(text: str, fields: Sequence[str] = (*SINGLE, *SEVERAL)) -> Filter:

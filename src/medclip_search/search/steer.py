@@ -68,11 +68,15 @@ def steer(
     liked: Sequence[int],
     disliked: Sequence[int],
     allowed: Mask | None,
+    asked: Sequence[str] = (),
 ) -> Steered:
-    """Rank the cases of a first ranking (best first), and what likes bring in, by evidence."""
+    """Rank the cases of a first ranking (best first), and what likes bring in, by evidence.
+
+    ``asked`` are the query's texts: what was asked for is no evidence for or against.
+    """
     columns = snapshot.columns
     judged = snapshot.cases([*liked, *disliked])
-    weights, labels = _weights(snapshot, judged, liked, disliked)
+    weights, labels = _weights(snapshot, judged, liked, disliked, asked)
     keys = np.concatenate((first, _brought(snapshot, first, liked, weights, allowed)))
     ranks = np.minimum(np.arange(1, len(keys) + 1), len(first) + 1)
     priors = feedback.prior(ranks)
@@ -82,8 +86,10 @@ def steer(
     raw = held * np.array([one.weight for one in weights])
     sums = raw.sum(axis=1)
     scale = np.divide(feedback.bent(sums, count), sums, out=np.zeros_like(sums), where=sums != 0)
-    said = raw * scale[:, None]
-    images = feedback.bent(_image_ratios(snapshot, keys, len(first), liked, disliked), count)
+    said = feedback.halved_against(raw * scale[:, None])
+    images = feedback.halved_against(
+        feedback.bent(_image_ratios(snapshot, keys, len(first), liked, disliked), count)
+    )
     own = feedback.JUDGED * (np.isin(keys, liked) * 1.0 - np.isin(keys, disliked) * 1.0)
 
     totals = np.round(priors + said.sum(axis=1) + images + own, 9)
@@ -117,14 +123,21 @@ _Labels = dict[str, tuple[str, int]]
 
 
 def _weights(
-    snapshot: Snapshot, cases: dict[int, Case], liked: Sequence[int], disliked: Sequence[int]
+    snapshot: Snapshot,
+    cases: dict[int, Case],
+    liked: Sequence[int],
+    disliked: Sequence[int],
+    asked: Sequence[str],
 ) -> tuple[list[TermWeight], _Labels]:
     """The strongest words and labels of the judged cases, and what the labels stand for."""
     columns, text = snapshot.columns, snapshot.text
+    silent = set(text.terms(" ".join((feedback.FUNCTION_WORDS, *asked))))
     sides: list[list[frozenset[str]]] = []
     for keys in (liked, disliked):
         # Figures of one article often share a caption: said twice, it is still one witness.
-        captions = dict.fromkeys(frozenset(text.terms(cases[key].caption)) for key in keys)
+        captions = dict.fromkeys(
+            frozenset(text.terms(cases[key].caption)).difference(silent) for key in keys
+        )
         sides.append([one for one in captions if one])
     found = {term: text.document_frequency(term) for side in sides for one in side for term in one}
     words = feedback.term_weights(sides[0], sides[1], found, text.size)
@@ -199,6 +212,7 @@ def _image_ratios(
         dislikes = slice(len(liked), None)
         ratios.append(
             feedback.image_ratio(likeness[:, likes], background[:, likes])
-            - feedback.image_ratio(likeness[:, dislikes], background[:, dislikes])
+            # Being unlike what is disliked speaks for nothing: most cases are.
+            - np.maximum(feedback.image_ratio(likeness[:, dislikes], background[:, dislikes]), 0)
         )
     return np.mean(ratios, axis=0) if ratios else np.zeros(len(keys))

@@ -332,7 +332,12 @@ class TextIndex:
 
     def unknown(self, words: str) -> list[str]:
         """The pieces of a query text none of whose terms any case has, for a note to the user."""
-        pieces = [piece.strip('"()*~+') for piece in words.split()]
+        pieces = [
+            piece
+            for leaf in _leaves(parse(words))
+            if not (isinstance(leaf, Word) and leaf.prefix)
+            for piece in leaf.text.split()
+        ]
         return [
             piece
             for piece in dict.fromkeys(pieces)

@@ -185,7 +185,7 @@ def remove(library: Path, ids: tuple[str, ...], where: tuple[str, ...], purge: b
     from medclip_search import api, terminal
 
     count = api.remove(library, ids=ids, where=where, purge=purge, progress=terminal.bars)
-    terminal.say(f"{library}: {count} cases removed")
+    terminal.say(f"{library}: {terminal.counted(count, 'case')} removed")
 
 
 @commands.group()
@@ -287,6 +287,8 @@ def _is_full(error: BaseException) -> bool:
 
 
 def _summary_lines(library: Path, summary: BuildSummary) -> list[str]:
+    from medclip_search.terminal import counted
+
     lines = [f"skipped {count}: {reason}" for reason, count in summary.skipped.most_common()]
     if summary.lost:
         lines.append(
@@ -307,8 +309,8 @@ def _summary_lines(library: Path, summary: BuildSummary) -> list[str]:
         lines.append(f"{summary.pruned} cases that vanished from their source were dropped")
     state = "published" if summary.published else "nothing new; still"
     lines.append(
-        f"{library}: {summary.added} cases added, {summary.changed} changed, "
-        f"{summary.embedded} images embedded; {state} generation {summary.generation} with "
-        f"{summary.cases} cases, {summary.images} images"
+        f"{library}: {counted(summary.added, 'case')} added, {summary.changed} changed, "
+        f"{counted(summary.embedded, 'image')} embedded; {state} generation {summary.generation} "
+        f"with {counted(summary.cases, 'case')}, {counted(summary.images, 'image')}"
     )
     return lines

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
+import webbrowser
 from pathlib import Path
 
 import platformdirs
@@ -28,7 +32,20 @@ def run(library: Path | None, port: int) -> None:
         "  medclip-search build my-library --corpus roco=/data/roco\n"
         "  medclip-search build my-library --corpus folder=/data/my-figures\n"
     )
+    if _has_screen():
+        opening = threading.Timer(3.0, webbrowser.open, (f"http://127.0.0.1:{port}",))
+        opening.daemon = True
+        opening.start()
     serve(path, port=port)
+
+
+def _has_screen() -> bool:
+    """Whether a browser window can be opened: on servers and in CI the address must do."""
+    if not sys.stdout.isatty():
+        return False
+    return sys.platform in ("darwin", "win32") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
 
 
 def _show(command: str, library: Library, query: Query) -> None:

@@ -73,7 +73,12 @@ def table(hits: Hits) -> str:
 
 def closing(hits: Hits) -> str:
     """The line below a table."""
-    return f"{len(hits)} hits in {hits.milliseconds:.0f} ms. {NOT_FOR_DIAGNOSIS}"
+    return f"{counted(len(hits), 'hit')} in {hits.milliseconds:.0f} ms. {NOT_FOR_DIAGNOSIS}"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 case``, ``2 cases``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def info_lines(info: dict[str, Any]) -> Iterator[str]:
@@ -95,9 +100,8 @@ def info_lines(info: dict[str, Any]) -> Iterator[str]:
 def encoder_line(one: EncoderDescription) -> str:
     """One line of ``encoder list``."""
     spaces = ", ".join(f"{space.name} {space.dimension}-D" for space in one.spaces)
-    words = "images and words" if one.embeds_words else "images only"
     state = "" if one.available else "  NOT AVAILABLE"
-    return f"{one.name}{state}  [{spaces}; {words}; {one.licence}]  {one.note}"
+    return f"{one.name}{state}  [{spaces}; {one.licence}]  {one.note}"
 
 
 def _size(count: float) -> str:

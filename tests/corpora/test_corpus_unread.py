@@ -344,3 +344,11 @@ def test_a_table_without_a_good_row_is_refused_with_its_first_fault(
     tmp_path: Path, name: str, data: str, says: str
 ) -> None:
     assert says in refused("table", put(tmp_path / name, data))
+
+
+def test_a_table_without_an_obvious_caption_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"x")
+    table = tmp_path / "t.csv"
+    table.write_text("file,legend\na.png,Axial CT\n", encoding="utf-8")
+    told = [e for e in open_corpus(CorpusSpec("table", table, "t")) if isinstance(e, Skipped)]
+    assert [one.reason for one in told if "legend" in one.remedy] == ["no obvious caption column"]

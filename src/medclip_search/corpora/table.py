@@ -41,6 +41,7 @@ class TableCorpus:
         sample = self._sample()
         known = list(dict.fromkeys(name for row in sample for name in paths(row.values)))
         self.columns = dict(spec.columns) or guess(known)
+        self._known = known
         self._check_columns(known, sample)
 
     def _sample(self) -> list[Row]:
@@ -88,6 +89,10 @@ class TableCorpus:
             remedy = "rows share an image; give an id column"
         folders = [self.spec.images] if self.spec.images is not None else []
         finder = ImageFinder(*folders, self.path.parent)
+        if not self.spec.columns and "caption" not in self.columns:
+            remedy_here = f"say --columns caption=… if it is one of: {', '.join(self._known[:40])}"
+            where = str(self.path)
+            yield Skipped(where, reasons.NO_CAPTION_COLUMN, remedy_here, dropped=False)
         for row in read_rows(self.path, self.columns.values()):
             if isinstance(row, Skipped):
                 yield row

@@ -81,12 +81,17 @@ def test_the_empty_page_explains_itself(page: Page) -> None:
     expect(cards(page).first.locator(".text")).to_have_text(own or "", timeout=LONG)
 
 
-def test_an_example_in_words_is_asked_and_stays_in_the_bar(page: Page) -> None:
+def chip(page: Page, name: str) -> Locator:
+    """What is being searched: words, or an image by its file's name."""
+    return page.locator('[class*="st-key-chip-"]').filter(has_text=name)
+
+
+def test_an_example_in_words_is_asked_and_said(page: Page) -> None:
     example = page.get_by_test_id("stButton").first
     words = example.text_content() or ""
     example.click()
     expect(headline(page)).to_be_visible(timeout=LONG)
-    expect(page.get_by_test_id("stChatInput").locator("textarea")).to_have_value(words)
+    expect(chip(page, f"“{words}”")).to_be_visible()
     assert set(words.lower().split()) <= set(re.findall(r"\w+", captions(page)[0].lower()))
 
 
@@ -152,7 +157,53 @@ def test_words_refine_an_image_that_stays(page: Page, pictures: Path) -> None:
     expect(headline(page)).to_be_visible(timeout=LONG)
     ask(page, "nodule chest")
     expect(cards(page).first.locator(".text")).to_contain_text("nodule", timeout=LONG)
-    expect(page.get_by_alt_text("figure 7.png")).to_be_visible()
+    expect(chip(page, "figure 7.png").locator("img")).to_be_visible()
+
+
+def test_words_and_images_are_taken_back_one_by_one(page: Page, pictures: Path) -> None:
+    ask(page, "cyst & <b>wall</b>")
+    words = chip(page, "“cyst & <b>wall</b>”")
+    expect(words).to_be_visible(timeout=LONG)
+    ask(page, "", pictures / "figure 1.png")
+    expect(chip(page, "figure 1.png")).to_be_visible(timeout=LONG)
+    expect(words).to_be_visible()
+    words.get_by_role("button", name="Remove").click()
+    expect(words).to_have_count(0, timeout=LONG)
+    expect(cards(page).first.locator(".text")).to_contain_text("number 1", timeout=LONG)
+    chip(page, "figure 1.png").get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("Try some words")).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("button", name="New search")).to_have_count(0)
+
+
+def test_a_new_search_forgets_words_images_and_filters(page: Page, pictures: Path) -> None:
+    page.get_by_role("combobox", name="Modality").click()
+    page.get_by_role("option", name=re.compile("^MR")).click()
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    ask(page, "cyst", pictures / "figure 1.png")
+    expect(chip(page, "figure 1.png")).to_be_visible(timeout=LONG)
+    page.get_by_role("button", name="New search").click()
+    expect(page.get_by_text("Try some words")).to_be_visible(timeout=LONG)
+    expect(page.locator('[class*="st-key-chip-"]')).to_have_count(0)
+    ask(page, "nodule")
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    assert not all("MRI" in caption for caption in captions(page))
+
+
+def test_an_unreadable_file_leaves_what_was_asked(
+    page: Page, pictures: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken scan"
+    broken.write_bytes(b"not a picture")
+    ask(page, "chest", pictures / "figure 7.png")
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    before = captions(page)
+    ask(page, "", broken)
+    expect(page.get_by_test_id("stAlert").filter(has_text="broken scan")).to_be_visible(
+        timeout=LONG
+    )
+    expect(chip(page, "“chest”")).to_be_visible()
+    expect(chip(page, "figure 7.png")).to_be_visible()
+    assert captions(page) == before
 
 
 def test_an_unreadable_file_is_a_sentence_and_the_page_goes_on(page: Page, tmp_path: Path) -> None:
@@ -167,14 +218,14 @@ def test_an_unreadable_file_is_a_sentence_and_the_page_goes_on(page: Page, tmp_p
     expect(page.get_by_test_id("stAlert")).to_have_count(0, timeout=LONG)
 
 
-def test_a_dislike_changes_the_order_and_start_over_brings_it_back(page: Page) -> None:
+def test_a_dislike_changes_the_order_and_forgetting_it_brings_it_back(page: Page) -> None:
     ask(page, "nodule")
     expect(headline(page)).to_be_visible(timeout=LONG)
     before = captions(page)
     cards(page).first.get_by_role("button", name=re.compile("^Less like this")).click()
     expect(page.get_by_text("re-ranked by 1 dislike")).to_be_visible(timeout=LONG)
     expect(cards(page).first.locator(".text")).not_to_have_text(before[0], timeout=LONG)
-    page.get_by_role("button", name="Start over").click()
+    page.get_by_role("button", name="Forget 👍 and 👎").click()
     expect(cards(page).first.locator(".text")).to_have_text(before[0], timeout=LONG)
     assert captions(page) == before
 
@@ -243,6 +294,28 @@ def test_a_case_opens_with_its_figure_and_its_facts(page: Page) -> None:
     dialog.get_by_role("button", name="Search with this figure").click()
     expect(dialog).to_have_count(0, timeout=LONG)
     expect(page.get_by_role("button", name="Remove")).to_be_visible(timeout=LONG)
+
+
+def test_a_case_whose_file_is_gone_says_that_this_is_the_thumbnail(
+    page: Page, pictures: Path
+) -> None:
+    file = pictures / "figure 2.png"
+    content = file.read_bytes()
+    file.unlink()
+    try:
+        ask(page, "", pictures / "figure 5.png")
+        mine = cards(page).filter(has_text="number 2")
+        mine.locator(".figure").click(timeout=LONG)
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_text("this is the thumbnail")).to_be_visible(timeout=LONG)
+        figure = dialog.locator("img")
+        expect(figure).to_be_visible()
+        page.wait_for_function(
+            "image => image.naturalWidth && image.clientWidth <= image.naturalWidth",
+            arg=figure.element_handle(),
+        )
+    finally:
+        file.write_bytes(content)
 
 
 def test_a_filter_narrows_and_filters_alone_browse(page: Page) -> None:

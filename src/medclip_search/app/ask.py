@@ -1,9 +1,9 @@
-"""The search bar: words and dropped or pasted images together, and previews of the images."""
+"""The search bar: words and dropped or pasted images together, and chips that show them."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -13,31 +13,54 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.typing import UploadedFile
 
 from medclip_search.api import Library
+from medclip_search.app.filters import clear_filters
 from medclip_search.app.gallery import thumbnail_address
-from medclip_search.app.session import BAR, QueryImage, Session
+from medclip_search.app.session import QueryImage, Session
+from medclip_search.app.theme import plain
 from medclip_search.errors import ImageError, MedClipError
 from medclip_search.images import read_image
 from medclip_search.server.shared import Shared
 
+_BAR = "bar"
 _PLACEHOLDER = "Type words, or drop or paste a figure (PNG, JPEG, TIFF, DICOM …), or both"
 
+_STYLE = """
+<style>
+  .medclip-chip { display: flex; align-items: center; gap: .6rem; max-width: 24rem; }
+  .medclip-chip img { height: 64px; max-width: 128px; background: #000; object-fit: contain;
+    border-radius: 4px; display: block; flex: none; }
+  .medclip-chip span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+  [class*="st-key-chip-"] { padding: .2rem .8rem; }
+</style>
+"""
 
-def search_bar(shared: Shared, session: Session) -> None:
-    """The bar and, under it, the images that are being searched with."""
+
+def search_bar(
+    shared: Shared, library: Library, session: Session, where: tuple[str, ...], *, pictures: bool
+) -> None:
+    """The bar and, under it, what is being searched; ``pictures``: whether images can be asked."""
 
     def submitted() -> None:
-        value: Any = st.session_state[BAR]
+        value: Any = st.session_state[_BAR]
+        text, files = (value.text, value.files) if pictures else (value, ())
         session.troubles.clear()
-        images = _read(value.files, shared.secret, session)
-        # New images take the place of old ones; new words alone refine a search by image.
-        session.ask(words=value.text, images=images if value.files else None)
+        images = _read(files, shared.secret, session)
+        # What is new takes the place of what was: words of words, images of images. All else
+        # stays, shown in the chips; so it does where no file could be read.
+        session.ask(words=text.strip() or None, images=images or None)
 
+    # Outside a container, Streamlit puts the bar at the page's foot.
     with st.container(key="searchbar"):
-        st.chat_input(_PLACEHOLDER, key=BAR, accept_file="multiple", on_submit=submitted)
+        st.chat_input(
+            _PLACEHOLDER if pictures else "Type words",
+            key=_BAR,
+            accept_file="multiple" if pictures else False,
+            on_submit=submitted,
+        )
     for trouble in session.troubles:
         st.error(trouble, icon=":material/image_not_supported:")
-    if session.images:
-        _previews(session)
+    if session.words or session.images or where:
+        _asked(shared, library, session)
 
 
 def search_with_figure(library: Library, session: Session, case_id: str) -> None:
@@ -86,28 +109,51 @@ def _forget(file: UploadedFile) -> None:
         manager.remove_file(context.session_id, file.file_id)
 
 
-def _previews(session: Session) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", key="previews"):
-        for number, image in enumerate(list(session.images)):
-            with st.container(
-                horizontal=True, vertical_alignment="center", width="content", gap="xsmall"
-            ):
-                name = html.escape(image.name)
-                st.html(
-                    f'<img src="{html.escape(image.preview)}" alt="{name}" title="{name}" '
-                    'style="height:64px;max-width:128px;background:#000;object-fit:contain;'
-                    'border-radius:4px;display:block">',
-                    width="content",
-                )
+def _asked(shared: Shared, library: Library, session: Session) -> None:
+    """A chip for the words and one for each image, each with a way to take it back."""
 
-                def remove(gone: QueryImage = image) -> None:
-                    session.ask(images=[one for one in session.images if one is not gone])
+    def new_search() -> None:
+        session.troubles.clear()
+        session.ask(words="", images=[])
+        clear_filters(shared, library)
 
-                st.button(
-                    "Remove",
-                    key=f"remove-image-{number}",
-                    icon=":material/close:",
-                    help=f"Search without {image.name}",
-                    type="tertiary",
-                    on_click=remove,
-                )
+    with st.container(horizontal=True, vertical_alignment="center", key="asked"):
+        if session.words:
+
+            def without_words() -> None:
+                session.ask(words="")
+
+            said = html.escape(f"“{session.words}”")
+            _chip("words", session.words, f"<span>{said}</span>", without_words)
+        for number, image in enumerate(session.images):
+
+            def without_image(gone: QueryImage = image) -> None:
+                session.ask(images=[one for one in session.images if one is not gone])
+
+            name = html.escape(image.name)
+            preview = f'<img src="{html.escape(image.preview)}" alt="{name}">'
+            _chip(f"image-{number}", image.name, f"{preview}<span>{name}</span>", without_image)
+        st.button("New search", icon=":material/restart_alt:", on_click=new_search)
+
+
+def _chip(key: str, name: str, content: str, remove: Callable[[], None]) -> None:
+    with st.container(
+        horizontal=True,
+        vertical_alignment="center",
+        width="content",
+        gap="xsmall",
+        border=True,
+        key=f"chip-{key}",
+    ):
+        title = html.escape(name)
+        st.html(
+            f'{_STYLE}<div class="medclip-chip" title="{title}">{content}</div>', width="content"
+        )
+        st.button(
+            "Remove",
+            key=f"remove-{key}",
+            icon=":material/close:",
+            help=f"Search without {plain(name)}",
+            type="tertiary",
+            on_click=remove,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from pathlib import Path
 from urllib.parse import quote
 
 import streamlit as st
@@ -22,6 +23,7 @@ _STYLE = """
   .medclip-figure { background:#000; border-radius:6px; display:grid; place-items:center;
     min-height:16rem; }
   .medclip-figure img { width:100%; max-height:68vh; object-fit:contain; display:block; }
+  .medclip-figure img.small { width:auto; max-width:100%; }
   .medclip-caption { font-size:1.02rem; line-height:1.5; overflow-wrap:anywhere; }
   .medclip-facts { display:grid; grid-template-columns:max-content 1fr; gap:.2rem .9rem;
     font-size:.9rem; margin:.4rem 0; padding:0; }
@@ -74,7 +76,20 @@ def _figure(case: Case) -> str:
         return '<div class="medclip-figure" style="color:#9aa7b2">This case has no picture</div>'
     address = html.escape(f"api/v1/images/{quote(case.id)}")
     alt = html.escape(case.caption or case.id)
-    return f'<div class="medclip-figure"><img src="{address}" alt="{alt}"></div>'
+    if _is_there(case.image.path):
+        return f'<div class="medclip-figure"><img src="{address}" alt="{alt}"></div>'
+    # What comes from the same address is then the thumbnail, at its own size.
+    return (
+        f'<div class="medclip-figure"><img class="small" src="{address}" alt="{alt}"></div>'
+        "<p>The full-size file is gone; this is the thumbnail</p>"
+    )
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder that may no longer be entered
+        return False
 
 
 def _facts(case: Case) -> str:

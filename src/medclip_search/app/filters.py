@@ -36,19 +36,36 @@ def filters(shared: Shared, library: Library) -> tuple[str, ...]:
         )
         if chosen:
             where.append(any_of(name, chosen))
-    years = [int(year) for year in _counts(shared, library, "year")] if "year" in known else []
-    if len(years) > 1:
-        first, last = min(years), max(years)
+    years = _years(shared, library)
+    if years is not None:
+        first, last = years
         low, high = st.slider("Year", first, last, (first, last), key="filter-year")
         if (low, high) != (first, last):
             where.append(f"year={low}..{high}")
     return tuple(where)
 
 
+def clear_filters(shared: Shared, library: Library) -> None:
+    """Put every filter back to letting all through; for a callback, before they are drawn."""
+    for name in _FIELDS:
+        if f"filter-{name}" in st.session_state:
+            st.session_state[f"filter-{name}"] = []
+    if "filter-year" in st.session_state:
+        st.session_state["filter-year"] = _years(shared, library)
+
+
 def any_of(name: str, values: Sequence[str]) -> str:
     """The filter that holds for any of some values, whatever characters are in them."""
     quoted = ('"' + value.replace('"', '""') + '"' for value in values)
     return f"{name}={','.join(quoted)}"
+
+
+def _years(shared: Shared, library: Library) -> tuple[int, int] | None:
+    """The first and the last year, or ``None`` where there are not two."""
+    if "year" not in library.fields():
+        return None
+    years = [int(year) for year in _counts(shared, library, "year")]
+    return (min(years), max(years)) if len(years) > 1 else None
 
 
 def _counts(shared: Shared, library: Library, name: str) -> Mapping[str, int]:

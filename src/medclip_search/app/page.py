@@ -31,11 +31,12 @@ def main() -> None:
         with st.sidebar:
             where = filters(shared, library)
             tray(shared, library, session)
+        pictures: int = shared.remember("pictures", lambda: library.info()["images"])
     except MedClipError as error:
         st.error(str(error))
         return
-    _brand(len(library))
-    search_bar(shared, session)
+    _brand(len(library), pictures=pictures > 0)
+    search_bar(shared, library, session, where, pictures=pictures > 0)
     if not results(shared, library, session, where):
         welcome(shared, library, session)
     if session.opened is not None:
@@ -44,12 +45,14 @@ def main() -> None:
         open_case(shared, library, session, opened)
 
 
-def _brand(cases: int) -> None:
-    figures = "1 figure" if cases == 1 else f"{cases:,} figures"
-    st.html(
-        '<div class="medclip-brand"><h1>MedClip Search</h1>'
-        f"<span>{figures}, found by words, by image, or by both</span></div>"
-    )
+def _brand(cases: int, *, pictures: bool) -> None:
+    if pictures:
+        by = "found by words, by image, or by both"
+        figures = "1 figure" if cases == 1 else f"{cases:,} figures"
+    else:
+        by = "found by words"
+        figures = "1 case" if cases == 1 else f"{cases:,} cases"
+    st.html(f'<div class="medclip-brand"><h1>MedClip Search</h1><span>{figures}, {by}</span></div>')
 
 
 main()

@@ -7,6 +7,7 @@ import streamlit as st
 from medclip_search.api import Library
 from medclip_search.app.gallery import Act, Card, gallery
 from medclip_search.app.session import MOST, PAGE, Session
+from medclip_search.app.theme import plain
 from medclip_search.app.tray import toggle
 from medclip_search.errors import MedClipError, StateError
 from medclip_search.search.hits import Hits
@@ -100,15 +101,15 @@ def _headline(
             ]
             st.markdown(f"re-ranked by {' and '.join(said)}", width="content")
             st.button(
-                "Start over",
-                icon=":material/restart_alt:",
+                "Forget 👍 and 👎",
+                icon=":material/undo:",
                 type="tertiary",
                 help="Forget the likes and dislikes of this search",
                 on_click=shared.state.clear_feedback,
                 args=(LOCAL_USER, library.id, key),
             )
     for note in hits.notes:
-        st.caption(_plain(note))
+        st.caption(plain(note))
 
 
 def _more(session: Session, hits: Hits) -> None:
@@ -122,8 +123,3 @@ def _more(session: Session, hits: Hits) -> None:
         session.shown += PAGE
 
     st.button("More figures", icon=":material/expand_more:", on_click=more, width="stretch")
-
-
-def _plain(text: str) -> str:
-    """Text as it is, where Markdown would be read (notes may quote the user's words)."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|$:~" else c for c in text)

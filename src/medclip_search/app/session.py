@@ -20,9 +20,6 @@ PAGE = 24
 MOST = 10 * PAGE
 """How many figures are shown before the page asks for a narrower search."""
 
-BAR = "bar"
-"""The search bar's key."""
-
 _PREVIEW = 144  # pixels: a 72-pixel preview on a fine screen
 
 
@@ -66,16 +63,12 @@ class Session:
         return session
 
     def ask(self, words: str | None = None, images: list[QueryImage] | None = None) -> None:
-        """Set the words, the images, or both; what is not given stays. Shows the first page.
-
-        The words are also put into the search bar, to be read and edited there.
-        """
+        """Set the words, the images, or both; what is not given stays. Shows the first page."""
         if words is not None:
             self.words = words.strip()
         if images is not None:
             self.images = images
         self.shown = PAGE
-        st.session_state[BAR] = self.words
 
     def query(self, where: tuple[str, ...], feedback: Feedback) -> Query | None:
         """The query, or ``None`` where nothing is asked."""

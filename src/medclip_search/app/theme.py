@@ -35,3 +35,8 @@ PAGE_STYLE = """
 </style>
 """
 """The few rules that Streamlit's settings do not reach."""
+
+
+def plain(text: str) -> str:
+    """Text as it is, where Markdown would be read (notes may quote the user's words)."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|$:~" else c for c in text)

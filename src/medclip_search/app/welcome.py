@@ -19,9 +19,14 @@ from medclip_search.server.shared import Shared
 _FIGURES = 6
 
 _BUILD = """\
-medclip-search build my-library --corpus roco=DIR                           # ROCO
-medclip-search build my-library --corpus table=pmc_oa.jsonl --images DIR    # PMC-OA
-medclip-search build my-library --corpus folder=DIR                         # your own figures
+# ROCO
+medclip-search build my-library --corpus roco=DIR
+# PMC-OA
+medclip-search build my-library --corpus table:pmc-oa=pmc_oa.jsonl \\
+    --columns image=image,caption=caption --images DIR
+# Your own figures
+medclip-search build my-library --corpus folder=DIR
+# Then
 medclip-search serve my-library"""
 
 

@@ -31,7 +31,8 @@ bench: $(VENV)/.test
 # The README's picture, taken from the running app in headless Chromium.
 screenshots: $(VENV)/.test
 	$(BIN)/medclip-search build libraries/sample --corpus sample
-	$(BIN)/python tools/screenshots.py libraries/sample
+	$(BIN)/python tools/screenshots.py libraries/sample --words "axial CT" \
+	  --image $$($(BIN)/python -c "import pydicom.data as d, pathlib; print(pathlib.Path(d.__file__).parent / 'test_files/CT_small.dcm')")
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

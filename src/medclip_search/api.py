@@ -18,12 +18,12 @@ from medclip_search.indexes.columns import Columns
 from medclip_search.library import build as library_build
 from medclip_search.library import verify as library_verify
 from medclip_search.library.build import BuildSummary, Report
-from medclip_search.library.catalogue import WorkCatalogue
 from medclip_search.library.describe_library import describe_library
 from medclip_search.library.generation import Generation
 from medclip_search.library.layout import CURRENT, read_current
 from medclip_search.library.remove import remove_cases
 from medclip_search.library.verify import Finding
+from medclip_search.library.workcatalogue import WorkCatalogue
 from medclip_search.progress import SILENT, Progress
 from medclip_search.search import engine, examples, filters
 from medclip_search.search.hits import Hits

@@ -18,10 +18,10 @@ from medclip_search.corpora.base import Corpus, CorpusSpec, Skipped
 from medclip_search.describe import describe
 from medclip_search.encoders.base import Encoder
 from medclip_search.errors import CorpusError, EncoderError, UsageError
-from medclip_search.library.catalogue import WorkCatalogue
 from medclip_search.library.compact import compact
 from medclip_search.library.embed import begin_spaces, embed
 from medclip_search.library.repair import drop_damaged
+from medclip_search.library.workcatalogue import WorkCatalogue
 from medclip_search.library.writer import Writer, writing
 from medclip_search.progress import SILENT, Advance, Progress
 

@@ -22,10 +22,11 @@ from medclip_search.indexes.text import (
     update_text_index,
 )
 from medclip_search.indexes.vectors import build_vector_index
-from medclip_search.library.catalogue import Catalogue, SpaceRecord, WorkCatalogue
+from medclip_search.library.catalogue import Catalogue, SpaceRecord
 from medclip_search.library.durable import flush_tree, sha256_of
 from medclip_search.library.generation import map_rows
 from medclip_search.library.layout import Manifest
+from medclip_search.library.workcatalogue import WorkCatalogue
 from medclip_search.progress import Advance, Progress
 
 _UPDATE_BELOW = 0.1

@@ -22,9 +22,9 @@ from medclip_search.corpora.base import Skipped
 from medclip_search.encoders.base import Encoder
 from medclip_search.errors import ImageError
 from medclip_search.images import make_thumbnail, read_image
-from medclip_search.library.catalogue import Pending
 from medclip_search.library.durable import digest
 from medclip_search.library.generation import refuse_other_model
+from medclip_search.library.workcatalogue import Pending
 from medclip_search.library.writer import Writer
 from medclip_search.progress import Progress
 

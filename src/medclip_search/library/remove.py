@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from medclip_search.library.catalogue import WorkCatalogue
 from medclip_search.library.compact import compact
+from medclip_search.library.workcatalogue import WorkCatalogue
 from medclip_search.library.writer import writing
 from medclip_search.progress import SILENT, Progress
 

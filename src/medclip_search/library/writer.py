@@ -29,7 +29,7 @@ from medclip_search.errors import (
 )
 from medclip_search.library import layout
 from medclip_search.library.appendfile import AppendFile
-from medclip_search.library.catalogue import Catalogue, WorkCatalogue
+from medclip_search.library.catalogue import Catalogue
 from medclip_search.library.derive import Derived, derive
 from medclip_search.library.durable import (
     flush_file,
@@ -45,6 +45,7 @@ from medclip_search.library.generations import (
     newest_intact,
 )
 from medclip_search.library.layout import FileRecord, Manifest
+from medclip_search.library.workcatalogue import WorkCatalogue
 from medclip_search.progress import SILENT, Progress
 
 GRACE_SECONDS = 3600.0

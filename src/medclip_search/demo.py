@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import threading
 import webbrowser
@@ -22,14 +23,16 @@ def run(library: Path | None, port: int) -> None:
     build(path, ["sample"], report=terminal.skip_line, progress=terminal.bars)
     with Library.open(path) as opened:
         words = opened.examples()[0]
-        _show(f"medclip-search search {path} {words}", opened, Query(text=words))
+        _show(["search", str(path), *words.split()], opened, Query(text=words))
         first = opened.search(Query(text=words), k=1)[0]
         assert first.case.image is not None
-        command = f"medclip-search search {path} --image {first.case.image.path}"
+        command = ["search", str(path), "--image", str(first.case.image.path)]
         _show(command, opened, Query(image=opened.image(first.id)))
     print(
         "\nThe sample is small. Build a library of your own:\n"
         "  medclip-search build my-library --corpus roco=/data/roco\n"
+        "  medclip-search build my-library --corpus table:pmc-oa=/data/pmc_oa.jsonl \\\n"
+        "      --columns image=image,caption=caption --images /data/pmc-oa-images\n"
         "  medclip-search build my-library --corpus folder=/data/my-figures\n"
     )
     if _has_screen():
@@ -48,8 +51,8 @@ def _has_screen() -> bool:
     )
 
 
-def _show(command: str, library: Library, query: Query) -> None:
-    print(f"\n$ {command}")
+def _show(command: list[str], library: Library, query: Query) -> None:
+    print(f"\n$ medclip-search {shlex.join(command)}")
     hits = library.search(query, k=3)
     print(terminal.table(hits))
     print(terminal.closing(hits))

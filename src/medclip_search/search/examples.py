@@ -14,6 +14,7 @@ _PLAIN = frozenset(
     frame from had has have image images in into is it its left no not of old on one or patient
     patients right same scan second seen several shown showing shows that the their there these
     third this three to two view was were which with without year years
+    female male man woman girl boy year-old years-old month-old aged old
     """.split()  # noqa: SIM905
 )
 

@@ -216,6 +216,12 @@ def test_purge_leaves_no_byte_of_a_removed_case(library: Path) -> None:
     assert not list(verify(library))
 
 
+def test_words_of_removed_cases_are_forgotten_once_many_are_gone(library: Path) -> None:
+    remove(library, ids=[f"fig-{seed:03d}" for seed in range(2, 8)])
+    with Library.open(library) as opened:
+        assert [n for n in opened.search(Query(text="patient 2")).notes if "“2”" in n]
+
+
 def test_a_purge_that_was_cut_short_is_finished_by_saying_it_again(library: Path) -> None:
     remove(library, ids=["fig-009"])
     assert len(list((library / "generations").iterdir())) == 2

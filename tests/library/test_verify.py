@@ -6,6 +6,7 @@ import contextlib
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from medclip_search.api import remove
 from medclip_search.corpora.base import CorpusSpec
 from medclip_search.errors import LibraryDamagedError, LibraryTooNewError
 from medclip_search.library.build import build
-from medclip_search.library.layout import read_current
+from medclip_search.library.layout import FileRecord, manifest_path, point_to, read_current
 from medclip_search.library.verify import verify
 from medclip_search.progress import Advance
 from tests.figures import caption, draw
@@ -121,6 +122,16 @@ def test_a_wrong_pointer_is_noticed_when_opening(library: Path) -> None:
     newest.write_bytes(manifest.read_bytes())
     with pytest.raises(LibraryDamagedError, match="CURRENT"):
         Library.open(library)
+
+
+def test_a_list_that_counts_otherwise_than_the_catalogue_is_found(library: Path) -> None:
+    manifest = read_current(library)
+    path = manifest.embeddings["compact"]
+    fewer = FileRecord(manifest.files[path].size - 2560, None)
+    listed = replace(manifest, files={**manifest.files, path: fewer}).to_bytes()
+    manifest_path(library, manifest.number).write_bytes(listed)
+    point_to(library, manifest.number, listed)  # sound in itself, but not what was built
+    assert [finding.path for finding in verify(library) if finding.damage] == [path]
 
 
 def test_a_repair_counts_what_it_could_not_make_again(library: Path, figures: Path) -> None:

@@ -1,11 +1,11 @@
 """Words to cases: BM25 over captions, keywords and ids."""
 
-from medclip_search.indexes.text.index import (
+from medclip_search.indexes.text.building import (
     TextDocument,
-    TextIndex,
     build_text_index,
     deleted_share,
     update_text_index,
 )
+from medclip_search.indexes.text.index import TextIndex
 
 __all__ = ["TextDocument", "TextIndex", "build_text_index", "deleted_share", "update_text_index"]

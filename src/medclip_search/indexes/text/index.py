@@ -8,18 +8,12 @@ Nothing is stored in the index but the case keys, as a column; the catalogue hol
 from __future__ import annotations
 
 import errno
-import hashlib
-import json
 import math
 import os
 import re
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,9 +21,11 @@ import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
-from medclip_search.errors import LibraryDamagedError
-from medclip_search.indexes.text.analyser import ANALYSER, analyser, folded_words, sound, terms
+from medclip_search.indexes.text.analyser import ANALYSER, folded_words, terms
+from medclip_search.indexes.text.building import FIELD_WEIGHTS
+from medclip_search.indexes.text.files import Counts, damaged, links_to, open_index, read_counts
 from medclip_search.indexes.text.language import Group, Node, Occur, Phrase, Word, parse
+from medclip_search.indexes.text.marks import id_mark, marks_of_query
 
 Keys = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -38,8 +34,6 @@ Order = NDArray[np.int32]
 
 K1 = 1.2
 B = 0.75
-FIELD_WEIGHTS = {"caption": 1.0, "keywords": 0.25}
-"""Keywords often repeat the caption, so they only nudge (see benchmarks/roco_captions.py)."""
 
 SIFTING = 12
 """To name an allowed case in the query costs as much as to sift so many answers (measured)."""
@@ -53,228 +47,14 @@ FUZZY_LENGTH = 5
 FUZZY_WORDS = 8
 """So many unknown words of one query are looked for with a letter off."""
 
-_HEAP = 128 << 20
 _BITS = 23  # whole numbers that a float32 score holds exactly
-_BATCH = 10_000
 _COMMON_ID_LENGTH = 6
-
-
-@dataclass(frozen=True, slots=True)
-class TextDocument:
-    """What the text index knows of a case: its key, and the texts it is found by."""
-
-    key: int
-    id: str
-    caption: str
-    keywords: tuple[str, ...] = ()
-
-
-# --- writing -------------------------------------------------------------------------------
-
-
-def build_text_index(
-    documents: Iterable[TextDocument],
-    folder: Path,
-    *,
-    progress: Callable[[int], None] | None = None,
-) -> None:
-    """Index documents into ``folder``, which exists and is empty.
-
-    ``progress`` is told, now and then, how many documents more have been added.
-    """
-    index = tantivy.Index(_schema(), str(folder), reuse=False)
-    _write(index, folder, (), documents, progress)
-
-
-def update_text_index(
-    previous: Path,
-    folder: Path,
-    removed_keys: Iterable[int],
-    documents: Iterable[TextDocument],
-    *,
-    progress: Callable[[int], None] | None = None,
-) -> None:
-    """The index of ``previous`` less the removed keys, plus documents, in the empty ``folder``.
-
-    An edited case is a removed key and a document. Segments are immutable and are shared by hard
-    links; no file of ``previous`` is ever written to. Removed documents still count in document
-    frequencies until their segment is merged: see ``deleted_share``.
-    """
-    for file in _index_files(previous):
-        # tantivy replaces its two small JSON files whole, but a link to them saves nothing.
-        if file.suffix == ".json":
-            shutil.copyfile(file, folder / file.name)
-        else:
-            _link(file, folder / file.name)
-    _write(_open(folder), folder, removed_keys, documents, progress)
-
-
-def deleted_share(folder: Path) -> float:
-    """Which share of the documents in the index's files is deleted, 0 to 1.
-
-    They take room and blur document frequencies; above a tenth or so, build the index anew.
-    """
-    counts = _counts(folder)
-    return counts.deleted / counts.total if counts.total else 0.0
-
-
-def _schema() -> tantivy.Schema:
-    builder = tantivy.SchemaBuilder()
-    # A signed field: tantivy-py turns a Python int into a signed term when it deletes.
-    builder.add_integer_field("key", indexed=True, fast=True)
-    for field in FIELD_WEIGHTS:
-        builder.add_text_field(field, tokenizer_name=ANALYSER)
-    builder.add_text_field("exact", tokenizer_name="raw", index_option="basic")
-    return builder.build()
-
-
-def _write(
-    index: tantivy.Index,
-    folder: Path,
-    removed_keys: Iterable[int],
-    documents: Iterable[TextDocument],
-    progress: Callable[[int], None] | None,
-) -> None:
-    index.register_tokenizer(ANALYSER, analyser())
-    schema = index.schema
-    writer = index.writer(_HEAP, 1)
-    removed = iter(removed_keys)
-    while batch := list(islice(removed, _BATCH)):
-        writer.delete_documents_by_query(tantivy.Query.term_set_query(schema, "key", batch))
-    stream = iter(documents)
-    while some := list(islice(stream, 1000)):
-        for document in some:
-            writer.add_document(_tantivy_document(document))
-        if progress is not None:
-            progress(len(some))
-    writer.commit()
-    writer.garbage_collect_files()
-    writer.wait_merging_threads()
-    del writer
-    for lock in folder.glob("*.lock"):
-        lock.unlink()
-
-
-def _tantivy_document(document: TextDocument) -> tantivy.Document:
-    made = tantivy.Document()
-    made.add_integer("key", document.key)
-    if document.caption:
-        made.add_text("caption", sound(document.caption))
-        for mark in _caption_marks(document.caption):
-            made.add_text("exact", mark)
-    for keyword in document.keywords:
-        made.add_text("keywords", sound(keyword))
-    made.add_text("exact", _id_mark(document.id))
-    return made
-
-
-def _id_mark(text: str) -> str:
-    return "=" + sound(" ".join(text.split()).casefold())
-
-
-def _caption_marks(text: str) -> list[str]:
-    """What a whole caption is found by: itself, and where it has odd white space, as it stands."""
-    plain, verbatim = sound(" ".join(text.split())), sound(text.strip())
-    if plain == verbatim:
-        return ["#" + _hash(plain)]
-    return ["~" + _hash(plain), "%" + _hash(verbatim)]
-
-
-def _marks_of_query(words: str) -> dict[str, float]:
-    """The marks a query may be the whole of, with what sets the closer ones before the others."""
-    plain = _hash(sound(" ".join(words.split())))
-    return {
-        _id_mark(words): 0.04,
-        "%" + _hash(sound(words.strip())): 0.06,
-        "#" + plain: 0.04,
-        "~" + plain: 0.02,
-    }
-
-
-def _hash(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
-
-
-# --- files ---------------------------------------------------------------------------------
-
-
-def _index_files(folder: Path) -> Iterator[Path]:
-    return (file for file in sorted(folder.iterdir()) if file.is_file() and file.suffix != ".lock")
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
-@dataclass(frozen=True, slots=True)
-class _Counts:
-    """Documents, those of them deleted, segments, and bytes on disk."""
-
-    total: int
-    deleted: int
-    segments: int
-    bytes: int
-
-
-def _counts(folder: Path) -> _Counts:
-    """What the index's own ``meta.json`` says, and the size of its files, which are all there."""
-    try:
-        segments = json.loads((folder / "meta.json").read_text("utf-8"))["segments"]
-        total = sum(segment["max_doc"] for segment in segments)
-        deleted = sum((segment["deletes"] or {}).get("num_deleted_docs", 0) for segment in segments)
-        for segment in segments:
-            # tantivy opens a segment without its positions, and fails at the first phrase.
-            (folder / f"{segment['segment_id'].replace('-', '')}.pos").stat()
-        size = sum(file.stat().st_size for file in _index_files(folder))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(folder, error) from error
-    return _Counts(total, deleted, len(segments), size)
-
-
-def _open(folder: Path, through: Path | None = None) -> tantivy.Index:
-    """Open the index of ``folder``, by the files in ``through`` where they are linked to."""
-    files = through or folder
-    try:
-        return tantivy.Index.open(str(files))
-    except (ValueError, OSError) as error:
-        raise _damaged(folder, error, files) from error
-
-
-def _damaged(folder: Path, error: Exception, through: Path | None = None) -> LibraryDamagedError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    if through is not None:
-        reason = reason.replace(str(through), str(folder))
-    return LibraryDamagedError(
-        f"{folder}: the text index cannot be opened ({reason[:200]}); "
-        "run 'medclip-search build --repair' on the library"
-    )
-
-
-@contextmanager
-def _links_to(folder: Path) -> Iterator[Path]:
-    """A private, writable folder of links: tantivy takes a lock file even to read."""
-    private = Path(tempfile.mkdtemp(prefix="medclip-text-"))
-    try:
-        for file in _index_files(folder):
-            try:
-                (private / file.name).symlink_to(file.resolve())
-            except OSError:
-                _link(file, private / file.name)
-        yield private
-    finally:
-        shutil.rmtree(private, ignore_errors=True)
-
-
-# --- reading -------------------------------------------------------------------------------
 
 
 class TextIndex:
     """An opened text index; immutable, and safe for use by several threads and processes."""
 
-    def __init__(self, counts: _Counts, searcher: tantivy.Searcher, schema: tantivy.Schema) -> None:
+    def __init__(self, counts: Counts, searcher: tantivy.Searcher, schema: tantivy.Schema) -> None:
         self._counts = counts
         self._searcher = searcher
         self._schema = schema
@@ -290,13 +70,13 @@ class TextIndex:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder / "meta.json")
         # The files are mapped when the searcher is made; their names are not needed afterwards,
         # so even a killed process leaves no folder behind.
-        with _links_to(folder) as private:
-            index = _open(folder, private)
+        with links_to(folder) as private:
+            index = open_index(folder, private)
             try:
                 index.config_reader("manual")
-                return cls(_counts(folder), index.searcher(), index.schema)
+                return cls(read_counts(folder), index.searcher(), index.schema)
             except ValueError as error:
-                raise _damaged(folder, error, private) from error
+                raise damaged(folder, error, private) from error
 
     def close(self) -> None:
         """Let go of the files."""
@@ -343,7 +123,7 @@ class TextIndex:
             for piece in dict.fromkeys(pieces)
             if (found := terms(piece))
             and not any(map(self._known, found))
-            and not self._frequency("exact", _id_mark(piece))
+            and not self._frequency("exact", id_mark(piece))
         ]
 
     def search(
@@ -360,7 +140,7 @@ class TextIndex:
         caption is the query comes first, with at least the score of the best of the others.
         """
         query = self._compile(parse(words), _Guesses(FUZZY_WORDS))
-        marks = {m: w for m, w in _marks_of_query(words).items() if self._frequency("exact", m)}
+        marks = {m: w for m, w in marks_of_query(words).items() if self._frequency("exact", m)}
         if not marks:
             return self._best(query, k, allowed, order)
         # More than any sum of weights can be, so that nothing else comes before.
@@ -486,7 +266,7 @@ class TextIndex:
         piece = piece.strip(".,;:")
         if len(piece) < _COMMON_ID_LENGTH or not re.search(r"\d", piece):
             return []
-        mark = _id_mark(piece)
+        mark = id_mark(piece)
         if not self._frequency("exact", mark):
             return []
         score = self._idf(1)
@@ -515,7 +295,7 @@ class TextIndex:
                 continue
             found |= {t: n for t in terms(last) if (n := self._frequency(field, t))}
             queries += self._alike(field, found, weight)
-        mark = _id_mark(text)
+        mark = id_mark(text)
         if len(text) >= _COMMON_ID_LENGTH and re.search(r"\d", text):
             pattern = tantivy.Query.regex_query(self._schema, "exact", re.escape(mark) + ".*")
             queries.append(tantivy.Query.const_score_query(pattern, 1.0))

@@ -6,7 +6,8 @@
     │   └── FilterError         a filter that cannot be read
     ├── CorpusError             a corpus folder or table that cannot be read
     ├── ImageError              a picture that cannot be decoded
-    ├── EncoderError            an encoder that is missing, or is not the library's own
+    ├── EncoderError            an encoder that is not the library's own, or fails
+    │   └── EncoderUnavailableError   its weights or its programs are not here
     ├── StateError              the state database cannot be used
     └── LibraryError            the folder on disk
         ├── NotALibraryError    there is no library at this path
@@ -54,7 +55,11 @@ class ImageError(MedClipError):
 
 
 class EncoderError(MedClipError):
-    """An encoder that is missing, or is not the one that made the library."""
+    """An encoder that fails, or is not the one that made the library."""
+
+
+class EncoderUnavailableError(EncoderError):
+    """An encoder whose weights, or the packages that run it, are not here."""
 
 
 class StateError(MedClipError):

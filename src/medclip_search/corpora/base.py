@@ -37,7 +37,9 @@ class CorpusSpec:
     """``KIND[:NAME]=PATH`` as the user gave it, with the options that belong to it.
 
     ``name`` defaults to the kind. ``columns`` maps ``image``, ``caption``, ``id`` (and other
-    fields of a case) to a table's columns; ``images`` is a folder of images apart from the table.
+    fields of a case) to a table's columns; ``images`` is a folder of images apart from the table;
+    ``embeddings`` maps embedding spaces to files of ready-made vectors, one for each of its rows.
+    ``frames`` is how many slices a DICOM series gives.
     """
 
     kind: str
@@ -45,6 +47,8 @@ class CorpusSpec:
     name: str
     columns: Mapping[str, str] = field(default_factory=lambda: dict[str, str]())
     images: Path | None = None
+    embeddings: Mapping[str, Path] = field(default_factory=lambda: dict[str, Path]())
+    frames: int = 1
 
 
 class Corpus(Protocol):

@@ -11,6 +11,11 @@ from medclip_search.errors import CorpusError
 
 READERS = {
     "roco": ("medclip_search.corpora.roco", "RocoCorpus"),
+    "rocov2": ("medclip_search.corpora.rocov2", "RocoV2Corpus"),
+    "pmc-oa": ("medclip_search.corpora.pmc_oa", "PmcOaCorpus"),
+    "dicom": ("medclip_search.corpora.dicom", "DicomCorpus"),
+    "beir": ("medclip_search.corpora.beir", "BeirCorpus"),
+    "trec": ("medclip_search.corpora.trec", "TrecCorpus"),
     "table": ("medclip_search.corpora.table", "TableCorpus"),
     "folder": ("medclip_search.corpora.folder", "FolderCorpus"),
     "sample": ("medclip_search.corpora.sample", "SampleCorpus"),

@@ -14,6 +14,11 @@ from medclip_search.errors import CorpusError, UsageError
 
 KINDS: Mapping[str, str] = {
     "roco": "ROCO v1, a folder",
+    "rocov2": "ROCO version 2, a folder",
+    "pmc-oa": "PMC-OA, a folder",
+    "dicom": "a folder of DICOM",
+    "beir": "a judged collection as BEIR lays it out, a folder",
+    "trec": "a judged collection of SMART, a folder",
     "table": "CSV, TSV, JSON lines or Parquet, a file",
     "folder": "a folder of images",
     "sample": "the embedded sample",
@@ -80,12 +85,18 @@ def parse_columns(text: str) -> dict[str, str]:
 
 
 def parse_corpora(
-    corpora: Sequence[str], columns: Sequence[str] = (), images: Sequence[str] = ()
+    corpora: Sequence[str],
+    columns: Sequence[str] = (),
+    images: Sequence[str] = (),
+    embeddings: Sequence[str] = (),
+    frames: Sequence[str | int] = (),
 ) -> list[CorpusSpec]:
-    """All ``--corpus`` with what each ``--columns`` and ``--images`` says of them.
+    """All ``--corpus`` with what the other options say of them.
 
-    ``--columns [NAME:]FIELD=COLUMN,…`` and ``--images [NAME=]DIR`` belong to the table of that
-    name, or without one to every table that is given none of its own. Raises ``UsageError``.
+    ``--columns [NAME:]FIELD=COLUMN,…``, ``--images [NAME=]DIR`` and
+    ``--embeddings [NAME:]SPACE=FILE`` belong to the table of that name, or without one to every
+    table that is given none of its own; ``--frames [NAME=]N`` belongs to DICOM in the same way.
+    Raises ``UsageError``.
     """
     specs = [parse_spec(text) for text in corpora]
     names = [spec.name for spec in specs]
@@ -93,45 +104,85 @@ def parse_corpora(
         if names.count(name) > 1:
             raise UsageError(f"--corpus: two are called {name}; name one, as in KIND:NAME=PATH")
     tables = {spec.name for spec in specs if spec.kind == "table"}
+    series = {spec.name for spec in specs if spec.kind == "dicom"}
     by_columns: dict[str, dict[str, str]] = {}
     for text in columns:
         left, colon, rest = text.partition(":")
         named = bool(colon) and "=" not in left
         owner = left.strip() if named else ""
-        _claim("--columns", text, owner, tables, by_columns)
+        _claim("--columns", text, owner, tables, by_columns, "table")
         by_columns[owner] = parse_columns(rest if named else text)
     by_images: dict[str, Path] = {}
     for text in images:
         left, equals, rest = text.partition("=")
         named = bool(equals) and left.strip() in names
         owner = left.strip() if named else ""
-        _claim("--images", text, owner, tables, by_images)
+        _claim("--images", text, owner, tables, by_images, "table")
         by_images[owner] = _absolute(rest if named else text, "--images")
+    by_embeddings: dict[str, dict[str, Path]] = {}
+    for text in embeddings:
+        owner, space, path = _parse_embeddings(text)
+        _claim("--embeddings", text, owner, tables, {}, "table")
+        spaces = by_embeddings.setdefault(owner, {})
+        if space in spaces:
+            raise UsageError(f"--embeddings {_shown(text)}: {space} is given twice; give it once")
+        spaces[space] = path
+    by_frames: dict[str, int] = {}
+    for given in frames:
+        text = str(given)
+        left, equals, rest = text.partition("=")
+        owner = left.strip() if equals else ""
+        _claim("--frames", text, owner, series, by_frames, "dicom")
+        by_frames[owner] = _parse_frames(rest if equals else text, text)
     return [
-        spec
-        if spec.kind != "table"
-        else replace(
+        replace(
             spec,
             columns=by_columns.get(spec.name, by_columns.get("", {})),
             images=by_images.get(spec.name, by_images.get("")),
+            embeddings=by_embeddings.get(spec.name, by_embeddings.get("", {})),
         )
+        if spec.kind == "table"
+        else replace(spec, frames=by_frames.get(spec.name, by_frames.get("", 1)))
+        if spec.kind == "dicom"
+        else spec
         for spec in specs
     ]
 
 
-def _claim(
-    option: str, text: str, owner: str, tables: set[str], taken: Mapping[str, object]
-) -> None:
-    """Raise unless an option belongs to a table that has none yet."""
-    if not tables:
-        raise UsageError(f"{option} {_shown(text)}: no table to belong to; add --corpus table=FILE")
-    if owner and owner not in tables:
+def _parse_embeddings(text: str) -> tuple[str, str, Path]:
+    """``[NAME:]SPACE=FILE``: whose they are, the space, and the file."""
+    left, equals, file = text.partition("=")
+    owner, colon, space = left.rpartition(":")
+    if not equals or not NAME.fullmatch(space.strip()) or (colon and not owner.strip()):
         raise UsageError(
-            f"{option} {_shown(text)}: no table is called {_shown(owner)}; "
-            f"tables are {', '.join(sorted(tables))}"
+            f"--embeddings {_shown(text)}: write SPACE=FILE.npy, or TABLE:SPACE=FILE.npy; a space's "
+            "name is letters, digits, '.', '_' and '-'"
+        )
+    return owner.strip(), space.strip(), _absolute(file, "--embeddings")
+
+
+def _parse_frames(number: str, text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", number.strip()) or int(number) < 1:
+        raise UsageError(f"--frames {_shown(text)}: give a whole number of at least 1")
+    return int(number)
+
+
+def _claim(
+    option: str, text: str, owner: str, owners: set[str], taken: Mapping[str, object], kind: str
+) -> None:
+    """Raise unless an option belongs to a corpus of its kind that has none yet."""
+    if not owners:
+        place = "FILE" if kind == "table" else "DIR"
+        raise UsageError(
+            f"{option} {_shown(text)}: no {kind} to belong to; add --corpus {kind}={place}"
+        )
+    if owner and owner not in owners:
+        raise UsageError(
+            f"{option} {_shown(text)}: no {kind} is called {_shown(owner)}; "
+            f"there are: {', '.join(sorted(owners))}"
         )
     if owner in taken:
-        whose = owner or "all tables"
+        whose = owner or f"every {kind}"
         raise UsageError(f"{option} {_shown(text)}: given twice for {whose}; give it once")
 
 
@@ -159,6 +210,12 @@ def spec_to_json(spec: CorpusSpec) -> dict[str, Any]:
         "path": None if spec.path is None else str(spec.path),
         "columns": dict(spec.columns),
         "images": None if spec.images is None else str(spec.images),
+        **(
+            {"embeddings": {s: str(p) for s, p in spec.embeddings.items()}}
+            if spec.embeddings
+            else {}
+        ),
+        **({"frames": spec.frames} if spec.frames != 1 else {}),
     }
 
 
@@ -172,6 +229,10 @@ def spec_from_json(data: Mapping[str, Any]) -> CorpusSpec:
             name=str(data["name"]),
             columns={str(k): str(v) for k, v in dict(data.get("columns") or {}).items()},
             images=None if images is None else Path(images),
+            embeddings={
+                str(k): Path(str(v)) for k, v in dict(data.get("embeddings") or {}).items()
+            },
+            frames=int(data.get("frames", 1)),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CorpusError(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,44 @@ class Space:
     ``embeds_words`` is true only where words and images share the space (a joint space);
     where it is false, words are answered by the captions alone. ``centred`` says whether cosine
     is taken after the library's own mean is subtracted (good for averaged CNN features).
+
+    ``holds`` says of what the rows are vectors: images, or captions as a space of their own; those
+    are the words' vectors of the joint space that ``joint`` names, and are asked by its vectors.
     """
 
     name: str
     dimension: int
     embeds_words: bool = False
     centred: bool = False
+    holds: Literal["images", "captions"] = "images"
+    joint: str = ""
+
+
+def caption_space(joint: Space) -> Space:
+    """The space of the captions' vectors beside a joint space: ``biomedclip-captions``."""
+    return replace(joint, name=f"{joint.name}-captions", holds="captions", joint=joint.name)
+
+
+Runtime = Literal["auto", "torch", "onnx", "int8"]
+"""What runs a network: PyTorch, ONNX Runtime on an exported model, or that with 8-bit weights.
+
+``auto`` takes PyTorch where there is a GPU, else an exported model where there is one."""
+
+RUNTIMES: tuple[Runtime, ...] = ("auto", "torch", "onnx", "int8")
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSpec:
+    """Which encoder, as the user named it and as a library remembers it.
+
+    ``model`` is a folder, or a name that the encoder knows (``hf-hub:…``); ``None`` is the
+    encoder's own. ``spaces`` are those wanted, all where it is empty.
+    """
+
+    name: str
+    model: str | None = None
+    spaces: tuple[str, ...] = ()
+    runtime: Runtime = "auto"
 
 
 class Encoder(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medclip_search.encoders import compact
-from medclip_search.encoders.base import Encoder, Space
-from medclip_search.errors import EncoderError
+from medclip_search.encoders.base import Encoder, EncoderSpec, Space
+from medclip_search.errors import EncoderError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,16 @@ def available() -> list[EncoderDescription]:
     return [_compact()]
 
 
-def load(name: str) -> Encoder:
-    """The encoder with this name; raises ``EncoderError`` where it is unknown or missing."""
-    if name == compact.CompactEncoder.name:
+def load(spec: EncoderSpec | str) -> Encoder:
+    """The encoder that is meant; raises ``EncoderError`` where it is unknown or missing."""
+    if isinstance(spec, str):
+        spec = EncoderSpec(spec)
+    if spec.name == compact.CompactEncoder.name:
+        if spec.model is not None:
+            raise UsageError("--model: the encoder compact has no model to choose; leave it out")
         return compact.CompactEncoder()
     known = ", ".join(one.name for one in available())
-    raise EncoderError(f"encoder {name}: unknown; choose one of: {known}")
+    raise EncoderError(f"encoder {spec.name}: unknown; choose one of: {known}")
 
 
 def _compact() -> EncoderDescription:

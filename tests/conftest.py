@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -17,3 +18,25 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no test data at {folder} (set MEDCLIP_TEST_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_biomedclip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny BiomedCLIP of random weights (see ``tests/encoders/tiny_clip.py``)."""
+    for package in ("torch", "open_clip", "transformers"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed (pip install '.[biomedclip]')")
+    from tests.encoders.tiny_clip import make_tiny_biomedclip
+
+    return make_tiny_biomedclip(tmp_path_factory.mktemp("models") / "tiny-biomedclip")
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny CLIP of open_clip's own towers and random weights."""
+    for package in ("torch", "open_clip"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed (pip install '.[biomedclip]')")
+    from tests.encoders.tiny_clip import make_tiny_clip
+
+    return make_tiny_clip(tmp_path_factory.mktemp("models") / "tiny-clip")

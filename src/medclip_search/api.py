@@ -12,8 +12,10 @@ from PIL import Image
 
 from medclip_search.cases import Case
 from medclip_search.corpora import CorpusSpec, parse_corpora
+from medclip_search.encoders.base import RUNTIMES, EncoderSpec, Runtime
 from medclip_search.errors import CaseNotFoundError, ImageError, UsageError
 from medclip_search.images import read_image
+from medclip_search.images.sources import read_source
 from medclip_search.indexes.columns import Columns
 from medclip_search.library import build as library_build
 from medclip_search.library import verify as library_verify
@@ -37,18 +39,25 @@ class Library:
     everything large is memory-mapped.
     """
 
-    def __init__(self, path: Path, generation: Generation, stamp: tuple[int, int]) -> None:
+    def __init__(
+        self, path: Path, generation: Generation, stamp: tuple[int, int], model: str | None = None
+    ) -> None:
         self._path = path
+        self._model = model
         self._generation = generation
         self._stamp = stamp
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, path: str | Path) -> Self:
-        """Open the published generation. Raises ``NotALibraryError`` and its kin."""
+    def open(cls, path: str | Path, *, model: str | Path | None = None) -> Self:
+        """Open the published generation. Raises ``NotALibraryError`` and its kin.
+
+        ``model`` is where the encoder's model lies here, if not where the library was built.
+        """
         path = Path(path)
         stamp = _stamp(path)
-        return cls(path, Generation.open(path), stamp)
+        place = _model_place(model)
+        return cls(path, Generation.open(path, place), stamp, place)
 
     def search(self, query: Query, k: int = 10) -> Hits:
         """The best ``k`` cases for a query (``k`` >= 1, else ``QueryError``)."""
@@ -68,7 +77,12 @@ class Library:
         source = self.case(case_id).image
         if source is None:
             raise ImageError(case_id, "the case has no image")
-        return read_image(source.path, frame=source.frame, name=source.path.name)
+        if source.member is None:
+            return read_image(source.path, frame=source.frame, name=source.name)
+        try:
+            return read_image(read_source(source), frame=source.frame, name=source.name)
+        except OSError as error:
+            raise ImageError(source.name, f"cannot be read ({error.strerror})") from None
 
     def thumbnail(self, case_id: str) -> bytes | None:
         """The WebP thumbnail kept in the library; ``None`` for a case without an image."""
@@ -103,7 +117,7 @@ class Library:
             if stamp == self._stamp:
                 return False
             # The old generation closes itself when the last search lets go of it.
-            self._generation = Generation.open(self._path)
+            self._generation = Generation.open(self._path, self._model)
             self._stamp = stamp
             return True
 
@@ -138,7 +152,13 @@ def build(
     *,
     columns: Sequence[str] = (),
     images: Sequence[str] = (),
+    embeddings: Sequence[str] = (),
+    frames: Sequence[str | int] = (),
     encoder: str | None = None,
+    model: str | Path | None = None,
+    spaces: Sequence[str] = (),
+    runtime: Runtime = "auto",
+    embed_captions: bool = False,
     limit: int | None = None,
     prune: bool = False,
     restore: bool = False,
@@ -149,15 +169,19 @@ def build(
 ) -> BuildSummary:
     """Make a library, or bring it up to date (``library.build``, with corpora as text too).
 
-    ``corpora`` are as on the command line (``"roco=/data/roco"``), with ``columns`` and
-    ``images`` for tables. ``report`` hears of everything that was skipped.
+    ``corpora`` are as on the command line (``"roco=/data/roco"``), with ``columns``, ``images``
+    and ``embeddings`` for tables and ``frames`` for DICOM. ``encoder``, ``model``, ``spaces``
+    and ``runtime`` say what makes the vectors (``encoders.base.EncoderSpec``);
+    ``embed_captions`` adds the captions' own. ``report`` hears of everything that was skipped.
     """
-    specs = parse_corpora([one for one in corpora if isinstance(one, str)], columns, images)
+    texts = [one for one in corpora if isinstance(one, str)]
+    specs = parse_corpora(texts, columns, images, embeddings, frames)
     specs += [one for one in corpora if isinstance(one, CorpusSpec)]
     return library_build.build(
         Path(path),
         specs,
-        encoder=encoder,
+        encoder=_encoder_spec(encoder, _model_place(model), spaces, runtime),
+        captions=embed_captions,
         limit=limit,
         prune=prune,
         restore=restore,
@@ -206,6 +230,26 @@ def remove(
         return chosen
 
     return remove_cases(Path(path), choose, purge=purge, progress=progress)
+
+
+def _encoder_spec(
+    name: str | None, model: str | None, spaces: Sequence[str], runtime: Runtime
+) -> EncoderSpec | None:
+    """What was said of the encoder, ``None`` where nothing was. Raises ``UsageError``."""
+    if runtime not in RUNTIMES:
+        raise UsageError(f"--runtime {runtime}: choose one of: {', '.join(RUNTIMES)}")
+    wanted = tuple(one.strip() for text in spaces for one in text.split(",") if one.strip())
+    if name is None and model is None and not wanted and runtime == "auto":
+        return None
+    return EncoderSpec(name or "", model, wanted, runtime)
+
+
+def _model_place(model: str | Path | None) -> str | None:
+    """A folder's absolute path, so that a library can remember it; a model's name as it is."""
+    if model is None:
+        return None
+    folder = Path(model).expanduser()
+    return str(folder.absolute()) if folder.is_dir() else str(model)
 
 
 def _key(generation: Generation, case_id: str) -> int:

@@ -20,6 +20,7 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import PurePath
 
 from medclip_search.cases import Case, Value
 
@@ -526,8 +527,10 @@ def describe(case: Case) -> Case:
 def _article(case: Case) -> tuple[str | None, str]:
     if found := find_article(case.id):
         return found, "id"
-    if case.image is not None and (found := find_article("/".join(case.image.path.parts[-2:]))):
-        return found, "image"
+    if case.image is not None:
+        place = PurePath(case.image.member or case.image.path)
+        if found := find_article("/".join(place.parts[-2:])):
+            return found, "image"
     for column, value in _columns(case.metadata, ARTICLE_COLUMNS):
         if found := find_article(value, bare=key(column).startswith("pmc")):
             return found, f"column:{column}"

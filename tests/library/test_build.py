@@ -13,6 +13,7 @@ import pytest
 from medclip_search import Library, Query
 from medclip_search.api import remove
 from medclip_search.corpora.base import CorpusSpec, Skipped
+from medclip_search.encoders.base import EncoderSpec
 from medclip_search.errors import (
     CaseNotFoundError,
     CorpusError,
@@ -319,7 +320,7 @@ def test_calls_that_fail_leave_no_trace(library: Path) -> None:
     with pytest.raises(CaseNotFoundError):
         remove(library, ids=["nobody"])
     with pytest.raises(EncoderError):
-        build(library, encoder="no-such-encoder")
+        build(library, encoder=EncoderSpec("no-such-encoder"))
     assert listing() == before
 
 
@@ -371,11 +372,11 @@ def test_another_model_is_refused(library: Path, monkeypatch: pytest.MonkeyPatch
         self.fingerprint = "0" * 64
 
     monkeypatch.setattr(CompactEncoder, "__init__", other)
-    with pytest.raises(EncoderError, match="another version of the encoder"):
+    with pytest.raises(EncoderError, match="another model"):
         build(library)
     with Library.open(library) as opened:
         assert opened.search(Query(text=caption(3)), k=1)[0].id == "fig-003"
-        with pytest.raises(EncoderError, match="another version of the encoder"):
+        with pytest.raises(EncoderError, match="another model"):
             opened.search(Query(image=draw(3)))
 
 

@@ -23,6 +23,8 @@ class Space:
 
     ``holds`` says of what the rows are vectors: images, or captions as a space of their own; those
     are the words' vectors of the joint space that ``joint`` names, and are asked by its vectors.
+    ``ready_made`` is true where the vectors came with a table and nobody said which encoder made
+    them: such a space is asked by a vector or by liked cases alone.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Space:
     centred: bool = False
     holds: Literal["images", "captions"] = "images"
     joint: str = ""
+    ready_made: bool = False
 
 
 def caption_space(joint: Space) -> Space:

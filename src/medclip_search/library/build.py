@@ -16,10 +16,13 @@ from medclip_search.cases import Case
 from medclip_search.corpora import open_corpus, spec_from_json, spec_to_json
 from medclip_search.corpora.base import Corpus, CorpusSpec, Skipped
 from medclip_search.describe import describe
-from medclip_search.encoders.base import Encoder
-from medclip_search.errors import CorpusError, EncoderError, UsageError
+from medclip_search.encoders.base import Encoder, EncoderSpec
+from medclip_search.errors import CorpusError, EncoderError, ImageError, UsageError
+from medclip_search.images.sources import source_mark
 from medclip_search.library.compact import compact
 from medclip_search.library.embed import begin_spaces, embed
+from medclip_search.library.embed_captions import embed_captions
+from medclip_search.library.generation import remembered_encoder
 from medclip_search.library.repair import drop_damaged
 from medclip_search.library.workcatalogue import WorkCatalogue
 from medclip_search.library.writer import Writer, writing
@@ -41,6 +44,7 @@ class BuildSummary:
     added: int = 0
     changed: int = 0
     embedded: int = 0
+    captions: int = 0
     pruned: int = 0
     vanished: int = 0
     kept_out: int = 0
@@ -57,7 +61,8 @@ def build(
     library: Path,
     specs: Sequence[CorpusSpec] = (),
     *,
-    encoder: str | None = None,
+    encoder: EncoderSpec | None = None,
+    captions: bool = False,
     limit: int | None = None,
     prune: bool = False,
     restore: bool = False,
@@ -69,6 +74,8 @@ def build(
     """Make a library, or bring it up to date.
 
     Without ``specs``, the corpora it was built from are read again, with their settings.
+    ``encoder`` is remembered too; its name may be left empty for the one that is known.
+    ``captions`` embeds the captions as a space of their own, where the encoder embeds words.
     ``limit`` takes the first so many cases of each corpus (remembered; 0 lifts it). ``prune``
     drops cases that vanished from their source, ``restore`` lets cases that were removed come
     back, ``repair`` makes damaged parts again, ``purge`` drops dead bytes and older generations
@@ -83,15 +90,18 @@ def build(
         summary.skipped[skipped.reason] += 1
         report(skipped)
 
-    loaded = None if encoder is None else encoders.load(encoder)
+    if encoder is not None and encoder.name:
+        encoders.load(encoder)  # before anything is made: it may be missing
 
     def remember(catalogue: WorkCatalogue) -> None:
         """All that a stopped build needs to go on with the library alone."""
         for corpus in given:
             _refuse_other_source(catalogue, corpus)
             _put_source(catalogue, corpus)
-        if encoder is not None and catalogue.fact("encoder") is None:
-            catalogue.set_fact("encoder", encoder)
+        if (chosen := _merged(catalogue, encoder)) is not None:
+            _remember_encoder(catalogue, chosen)
+        if captions:
+            catalogue.set_fact("embed_captions", "1")
         if limit is not None:
             catalogue.set_fact("limit", str(limit) if limit else None)
 
@@ -99,21 +109,24 @@ def build(
         catalogue = writer.catalogue
         writer.purge = purge
         summary.resumed, summary.fell_back = writer.resumed, writer.fell_back
-        loaded = _choose_encoder(writer, loaded)
         corpora = given + _remembered(writer, given, tell, must=not repair)
         if not corpora and not repair and not catalogue.sources():
             raise UsageError(f"{library}: give it a corpus: --corpus KIND=PATH")
         remember(catalogue)
+        loaded = _load_encoder(catalogue)
         if repair:
             summary.repaired = drop_damaged(writer)
         if restore:
             catalogue.restore_removed()
-        begin_spaces(writer, loaded)
+        if loaded is not None:
+            begin_spaces(writer, loaded, captions=catalogue.fact("embed_captions") is not None)
         writer.worth_keeping = True
         seen = catalogue.begin_build()
         for corpus in corpora:
             _ingest(writer, corpus, seen, prune, summary, tell, progress)
         summary.embedded = embed(writer, loaded, tell, progress)
+        if loaded is not None:
+            summary.captions = embed_captions(writer, loaded, progress)
         with catalogue.transaction():
             catalogue.delete_cases(catalogue.empty_cases(), remember=False)
         compact(writer, "anything is dead" if purge else "much is dead")
@@ -128,16 +141,51 @@ def build(
     return summary
 
 
-def _choose_encoder(writer: Writer, asked: Encoder | None) -> Encoder:
-    known = writer.catalogue.fact("encoder")
-    if asked is not None and known is not None and asked.name != known:
+def _merged(catalogue: WorkCatalogue, asked: EncoderSpec | None) -> EncoderSpec | None:
+    """The encoder that is known with what was asked for now; ``None`` where nobody named one."""
+    known = remembered_encoder(catalogue)
+    if asked is None:
+        return known
+    if known is None:
+        if not asked.name:
+            raise UsageError("--model, --spaces and --runtime belong to an encoder: add --encoder")
+        return asked
+    if asked.name not in ("", known.name):
         raise EncoderError(
-            f"{writer.library}: was built with the encoder '{known}', not '{asked.name}'; build a "
+            f"the library was built with the encoder '{known.name}', not '{asked.name}'; build a "
             "new library for the other one"
         )
-    chosen = asked or encoders.load(known or DEFAULT_ENCODER)
-    writer.catalogue.set_fact("encoder", chosen.name)
-    return chosen
+    both = (*known.spaces, *asked.spaces) if known.spaces else ()
+    return replace(
+        known,
+        model=asked.model or known.model,
+        spaces=tuple(dict.fromkeys(both)),
+        runtime=known.runtime if asked.runtime == "auto" else asked.runtime,
+    )
+
+
+def _remember_encoder(catalogue: WorkCatalogue, spec: EncoderSpec) -> None:
+    settings = {
+        "model": spec.model,
+        "spaces": spec.spaces,
+        # Whole weights give the same vectors however they are run; 8-bit ones are others.
+        "runtime": "int8" if spec.runtime == "int8" else None,
+    }
+    said = {name: value for name, value in settings.items() if value}
+    catalogue.set_fact("encoder", spec.name)
+    catalogue.set_fact("encoder_settings", json.dumps(said, sort_keys=True) if said else None)
+
+
+def _load_encoder(catalogue: WorkCatalogue) -> Encoder | None:
+    """The library's encoder; ``None`` where ready-made vectors do without one."""
+    spec = remembered_encoder(catalogue)
+    if spec is None:
+        specs = (spec_from_json(json.loads(source.spec)) for source in catalogue.sources())
+        if any(one.embeddings for one in specs):
+            return None
+        spec = EncoderSpec(DEFAULT_ENCODER)
+        _remember_encoder(catalogue, spec)
+    return encoders.load(spec)
 
 
 def _remembered(
@@ -243,11 +291,14 @@ def _put(
     stat = None
     if case.image is not None:
         try:
-            found = case.image.path.stat()
-            stat = f"{found.st_size}:{found.st_mtime_ns}"
-        except OSError as error:
-            reason = f"the image cannot be read ({error.strerror})"
-            tell(Skipped(str(case.image), reason, dropped=False))
+            stat = source_mark(case.image)
+        except (OSError, ImageError) as error:
+            if isinstance(error, ImageError):
+                lost = Skipped(str(case.image), error.reason, error.remedy, dropped=False)
+            else:
+                reason = f"the image cannot be read ({error.strerror})"
+                lost = Skipped(str(case.image), reason, dropped=False)
+            tell(lost)
             case = replace(case, image=None)
             if not case.caption:
                 return False

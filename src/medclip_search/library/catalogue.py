@@ -25,17 +25,23 @@ from medclip_search.library import schema
 from medclip_search.library.appendfile import Block
 
 _CASE = (
-    "c.key, c.id, s.name, s.root, c.caption, c.image_path, c.image_frame, c.article, c.licence, "
-    "c.licence_class, c.year, c.modality, c.region, c.keywords, c.cuis, c.metadata, c.origins"
+    "c.key, c.id, s.name, s.root, c.caption, c.image_path, c.image_frame, c.image_member, "
+    "c.article, c.licence, c.licence_class, c.year, c.modality, c.region, c.keywords, c.cuis, "
+    "c.metadata, c.origins"
 )
 CASES = "FROM cases c JOIN sources s ON s.source = c.source"
+_SETTINGS = ("encoder", "encoder_settings", "embed_captions", "limit")
 _T = TypeVar("_T")
 _MANY = 500  # below SQLite's smallest limit on variables in one statement
 
 
 @dataclass(frozen=True, slots=True)
 class SpaceRecord:
-    """A space as the catalogue knows it: which encoder made it, and where its rows lie."""
+    """A space as the catalogue knows it: which encoder made it, and where its rows lie.
+
+    ``encoder`` and ``fingerprint`` are empty where the vectors came ready-made from nobody knows
+    which model.
+    """
 
     number: int
     space: Space
@@ -75,6 +81,7 @@ class Catalogue:
                 uri, uri=True, check_same_thread=False, isolation_level=None
             )
             schema.refuse_newer(connection, str(path))
+            schema.show_as_newest(connection)
             connection.execute("PRAGMA mmap_size = 1073741824")
             return cls(connection)
         except sqlite3.Error as error:
@@ -96,7 +103,7 @@ class Catalogue:
 
     def settings(self) -> tuple[object, ...]:
         """All but the cases that makes one generation differ from another."""
-        facts = self._all("SELECT name, value FROM facts WHERE name IN ('encoder', 'limit')")
+        facts = self._all(f"SELECT name, value FROM facts WHERE name IN {_SETTINGS}")
         removed = self._all("SELECT count(*) FROM removed")
         return sorted(facts), self.sources(), self.append_files(), removed
 
@@ -109,12 +116,19 @@ class Catalogue:
     def spaces(self) -> list[SpaceRecord]:
         rows = self._all(
             "SELECT p.number, p.name, p.dimension, p.embeds_words, p.centred, p.encoder, "
-            "p.fingerprint, f.path, f.bytes FROM spaces p JOIN append_files f ON f.name = p.name "
-            "ORDER BY p.number"
+            "p.holds, p.joint, p.fingerprint, f.path, f.bytes "
+            "FROM spaces p JOIN append_files f ON f.name = p.name ORDER BY p.number"
         )
         return [
-            SpaceRecord(n, Space(name, d, bool(w), bool(c)), encoder, mark, path, size)
-            for n, name, d, w, c, encoder, mark, path, size in rows
+            SpaceRecord(
+                n,
+                Space(name, d, bool(w), bool(c), holds, joint, not maker),
+                maker,
+                mark,
+                path,
+                size,
+            )
+            for n, name, d, w, c, maker, holds, joint, mark, path, size in rows
         ]
 
     def append_files(self) -> dict[str, tuple[str, int]]:
@@ -199,9 +213,11 @@ def _chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
 
 
 def _case(row: tuple[Any, ...]) -> tuple[int, Case]:
-    (key, name, corpus, root, caption, path, frame, *rest) = row
+    (key, name, corpus, root, caption, path, frame, member, *rest) = row
     article, licence, licence_class, year, modality, region, keywords, cuis, data, origins = rest
-    image = ImageSource(Path(str(root)) / str(path), frame) if path is not None else None
+    image = None
+    if path is not None:
+        image = ImageSource(Path(str(root)) / str(path), frame, member)
     case = Case(
         id=str(name),
         corpus=str(corpus),

@@ -7,21 +7,21 @@ time; a run that is stopped loses no more than that, and the next one goes on be
 from __future__ import annotations
 
 import os
-import stat
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medclip_search.corpora.base import Skipped
-from medclip_search.encoders.base import Encoder
+from medclip_search.encoders.base import Encoder, caption_space
 from medclip_search.errors import ImageError
 from medclip_search.images import make_thumbnail, read_image
+from medclip_search.images.sources import read_source
+from medclip_search.library.catalogue import SpaceRecord
 from medclip_search.library.durable import digest
 from medclip_search.library.generation import refuse_other_model
 from medclip_search.library.workcatalogue import Pending
@@ -29,7 +29,6 @@ from medclip_search.library.writer import Writer
 from medclip_search.progress import Progress
 
 _COMMIT = 128  # images between two commits: what a kill can cost
-_MAX_FILE = 2 << 30  # bytes: some are read at once, and no picture or clip of use is larger
 _WORKERS = max(2, min(8, os.cpu_count() or 2))
 
 
@@ -37,16 +36,25 @@ _WORKERS = max(2, min(8, os.cpu_count() or 2))
 class _Decoded:
     pending: Pending
     digest: bytes
-    pixels: NDArray[np.float32] | None  # None: the content is what was embedded before
-    thumbnail: bytes
+    wanting: frozenset[int]  # the spaces that have no row of this content
+    pixels: NDArray[np.float32] | None  # None: no space wants them
+    thumbnail: bytes  # empty: the one that is there is of this content
 
 
-def begin_spaces(writer: Writer, encoder: Encoder) -> None:
-    """Make sure the library has the encoder's spaces, and that they are this very model's."""
+_Vectors = Mapping[str, NDArray[np.float16]]
+
+
+def begin_spaces(writer: Writer, encoder: Encoder, *, captions: bool = False) -> None:
+    """Make sure the library has the encoder's spaces, and that they are this very model's.
+
+    ``captions`` adds a space of the captions' vectors beside each joint space.
+    """
     known = {record.space.name: record for record in writer.catalogue.spaces()}
-    for space in encoder.spaces:
+    wanted = list(encoder.spaces)
+    wanted += [caption_space(space) for space in wanted if captions and space.embeds_words]
+    for space in wanted:
         if space.name in known:
-            refuse_other_model(writer.library, space.name, known[space.name].fingerprint, encoder)
+            refuse_other_model(writer.library, known[space.name], encoder)
         else:
             writer.append_file(space.name, "embeddings", ".f16").close()
             writer.catalogue.put_space(space, encoder.name, encoder.fingerprint)
@@ -54,17 +62,22 @@ def begin_spaces(writer: Writer, encoder: Encoder) -> None:
 
 def embed(
     writer: Writer,
-    encoder: Encoder,
+    encoder: Encoder | None,
     report: Callable[[Skipped], None],
     progress: Progress,
 ) -> int:
-    """Bring every case's vectors and thumbnail up to date; tells how many were embedded."""
+    """Bring every case's vectors and thumbnail up to date; tells how many images were embedded.
+
+    Without an encoder (all vectors came ready-made) there are only thumbnails to make.
+    """
     catalogue = writer.catalogue
     total = catalogue.count_pending()
     if not total:
         return 0
     count = 0
-    spaces = [r for r in catalogue.spaces() if r.space.name in {s.name for s in encoder.spaces}]
+    own = {space.name for space in encoder.spaces} if encoder is not None else set()
+    spaces = [record for record in catalogue.encoded_spaces() if record.space.name in own]
+    size = encoder.batch_size if encoder is not None else _COMMIT
     with ExitStack() as stack:
         files = {
             record.space.name: stack.enter_context(
@@ -76,41 +89,50 @@ def embed(
         rows = {record.space.name: record.rows for record in spaces}
         advance = stack.enter_context(progress("images", total, "image"))
 
-        def commit(fresh: list[tuple[_Decoded, dict[str, NDArray[np.float16]]]]) -> None:
+        def commit(fresh: list[tuple[_Decoded, _Vectors]]) -> None:
             if not fresh:
                 return
+            owners = {
+                record.space.name: [one for one in fresh if record.number in one[0].wanting]
+                for record in spaces
+            }
             blocks = {
-                name: file.append(np.stack([vectors[name] for _, vectors in fresh]).tobytes())
-                for name, file in files.items()
+                name: files[name].append(np.stack([v[name] for _, v in some]).tobytes())
+                for name, some in owners.items()
+                if some
             }
             pictures = pack.append(b"".join(decoded.thumbnail for decoded, _ in fresh))
             with catalogue.transaction():
+                for record in spaces:
+                    name = record.space.name
+                    for number, (decoded, _) in enumerate(owners[name], rows[name]):
+                        catalogue.put_row(record, number, decoded.pending.key, decoded.digest)
                 start = pictures.start
-                for number, (decoded, _) in enumerate(fresh):
+                for decoded, _ in fresh:
                     key = decoded.pending.key
-                    for record in spaces:
-                        catalogue.put_row(
-                            record, rows[record.space.name] + number, key, decoded.digest
-                        )
-                    catalogue.put_thumbnail(key, start, len(decoded.thumbnail))
-                    start += len(decoded.thumbnail)
+                    if decoded.thumbnail:
+                        catalogue.put_thumbnail(key, start, len(decoded.thumbnail))
+                        start += len(decoded.thumbnail)
                     catalogue.mark_embedded(key, decoded.pending.stat)
                 for name, block in blocks.items():
                     catalogue.count_block(name, block)
-                    rows[name] += len(fresh)
-                catalogue.count_block("thumbnails", pictures)
+                    rows[name] += len(owners[name])
+                if pictures.length:
+                    catalogue.count_block("thumbnails", pictures)
 
-        fresh: list[tuple[_Decoded, dict[str, NDArray[np.float16]]]] = []
+        fresh: list[tuple[_Decoded, _Vectors]] = []
         batch: list[_Decoded] = []
-        everything = _decoded(_all_pending(writer), encoder)
+        everything = _decoded(_all_pending(writer), encoder, spaces)
         for item in _with_end(everything):
             if isinstance(item, Skipped):
                 report(item)
-            elif item is not None and item.pixels is None:
+            elif item is not None and not item.wanting and not item.thumbnail:
                 catalogue.mark_unchanged(item.pending.key, item.pending.stat)
+            elif item is not None and item.pixels is None:
+                fresh.append((item, {}))
             elif item is not None:
                 batch.append(item)
-            if batch and (item is None or len(batch) == encoder.batch_size):
+            if encoder is not None and batch and (item is None or len(batch) == size):
                 for decoded, vectors in zip(batch, _encode(encoder, batch), strict=True):
                     if vectors is None:
                         report(_skipped(decoded.pending, "the encoder gave no finite vector", ""))
@@ -138,14 +160,17 @@ def _with_end(items: Iterator[_Decoded | Skipped]) -> Iterator[_Decoded | Skippe
     yield None
 
 
-def _decoded(pending: Iterator[Pending], encoder: Encoder) -> Iterator[_Decoded | Skipped]:
+def _decoded(
+    pending: Iterator[Pending], encoder: Encoder | None, spaces: list[SpaceRecord]
+) -> Iterator[_Decoded | Skipped]:
     """Decode in threads, a bounded window ahead of the reader, in the order of ``pending``."""
-    window = 2 * encoder.batch_size + _WORKERS
+    window = (2 * encoder.batch_size if encoder is not None else 0) + _WORKERS
+    numbers = frozenset(record.number for record in spaces)
     with ThreadPoolExecutor(_WORKERS, "decode") as pool:
         ahead: deque[Future[_Decoded | Skipped]] = deque()
         try:
             for one in pending:
-                ahead.append(pool.submit(_decode, one, encoder))
+                ahead.append(pool.submit(_decode, one, encoder, numbers))
                 if len(ahead) >= window:
                     yield ahead.popleft().result()
             while ahead:
@@ -155,14 +180,25 @@ def _decoded(pending: Iterator[Pending], encoder: Encoder) -> Iterator[_Decoded 
                 future.cancel()
 
 
-def _decode(pending: Pending, encoder: Encoder) -> _Decoded | Skipped:
+def _decode(
+    pending: Pending, encoder: Encoder | None, numbers: frozenset[int]
+) -> _Decoded | Skipped:
     try:
-        data = _read(pending.image.path)
+        data = read_source(pending.image)
         content = digest(data + b"#%d" % (pending.image.frame or 0))
-        if content == pending.digest:
-            return _Decoded(pending, content, None, b"")
-        image = read_image(data, frame=pending.image.frame, name=pending.image.path.name)
-        return _Decoded(pending, content, encoder.preprocess(image), make_thumbnail(image))
+        wanting = frozenset(
+            number
+            for number, known in pending.digests.items()
+            if number in numbers and known != content
+        )
+        # Some row was made of this very content, and so was the thumbnail, made with it.
+        same = pending.has_thumbnail and content in pending.digests.values()
+        if same and not wanting:
+            return _Decoded(pending, content, wanting, None, b"")
+        image = read_image(data, frame=pending.image.frame, name=pending.image.name)
+        pixels = encoder.preprocess(image) if encoder is not None and wanting else None
+        thumbnail = b"" if same else make_thumbnail(image)
+        return _Decoded(pending, content, wanting, pixels, thumbnail)
     except OSError as error:
         return _skipped(pending, f"the image cannot be read ({error.strerror})", "")
     except MemoryError:
@@ -173,24 +209,13 @@ def _decode(pending: Pending, encoder: Encoder) -> _Decoded | Skipped:
         return _skipped(pending, f"the image cannot be decoded ({type(error).__name__})", "")
 
 
-def _read(path: Path) -> bytes:
-    """A regular file's bytes: a pipe would be waited for, a device could do anything."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise ImageError(str(path), "is not a regular file", "put a picture in its place")
-    if status.st_size > _MAX_FILE:
-        limit = f"{_MAX_FILE / 2**30:g} GiB"
-        raise ImageError(str(path), f"is larger than {limit}", "scale it down or split the clip")
-    return path.read_bytes()
-
-
 def _skipped(pending: Pending, reason: str, remedy: str) -> Skipped:
-    where = Path(pending.image.path)
+    where = replace(pending.image, frame=None)
     frame = "" if pending.image.frame is None else f" frame {pending.image.frame}"
     return Skipped(f"{where}{frame}", reason, remedy, dropped=False)
 
 
-def _encode(encoder: Encoder, batch: list[_Decoded]) -> list[dict[str, NDArray[np.float16]] | None]:
+def _encode(encoder: Encoder, batch: list[_Decoded]) -> list[_Vectors | None]:
     spaces = encoder.encode_images(np.stack([d.pixels for d in batch if d.pixels is not None]))
     with np.errstate(over="ignore"):
         half = {name: vectors.astype(np.float16) for name, vectors in spaces.items()}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -12,12 +14,12 @@ import numpy as np
 
 from medclip_search import encoders
 from medclip_search.cases import Case
-from medclip_search.encoders.base import Encoder, Space
+from medclip_search.encoders.base import Encoder, EncoderSpec, Space
 from medclip_search.errors import EncoderError, LibraryDamagedError
 from medclip_search.indexes.columns import Columns
 from medclip_search.indexes.text import TextIndex
 from medclip_search.indexes.vectors import VectorIndex
-from medclip_search.library.catalogue import Catalogue
+from medclip_search.library.catalogue import Catalogue, SpaceRecord
 from medclip_search.library.layout import Manifest, read_current
 
 
@@ -27,8 +29,9 @@ class Generation:
     ``columns``, ``text`` and ``vectors`` are the indexes; ``spaces`` the embedding spaces.
     """
 
-    def __init__(self, library: Path, manifest: Manifest) -> None:
+    def __init__(self, library: Path, manifest: Manifest, model: str | None = None) -> None:
         self.library = library
+        self._model = model
         self.manifest = manifest
         self.number = manifest.number
         self._encoder: Encoder | None = None
@@ -43,7 +46,7 @@ class Generation:
                 )
         self.catalogue = Catalogue.open_snapshot(library / manifest.catalogue)
         records = {record.space.name: record for record in self.catalogue.spaces()}
-        self._fingerprints = {name: record.fingerprint for name, record in records.items()}
+        self._records = records
         self.spaces: Mapping[str, Space] = {n: record.space for n, record in records.items()}
         self.columns = Columns.open(library / manifest.columns)
         self.text = TextIndex.open(library / manifest.text)
@@ -60,12 +63,15 @@ class Generation:
             self._thumbnails = os.open(library / manifest.thumbnails, os.O_RDONLY)
 
     @classmethod
-    def open(cls, library: Path) -> Self:
-        """Open what ``CURRENT`` names. Raises ``NotALibraryError`` and its kin."""
+    def open(cls, library: Path, model: str | None = None) -> Self:
+        """Open what ``CURRENT`` names. Raises ``NotALibraryError`` and its kin.
+
+        ``model`` is where the encoder's model lies here, if not where it was built.
+        """
         while True:
             manifest = read_current(library)
             try:
-                return cls(library, manifest)
+                return cls(library, manifest, model)
             except (FileNotFoundError, LibraryDamagedError) as error:
                 if read_current(library).number != manifest.number:
                     continue  # superseded and collected while it was being opened
@@ -90,18 +96,24 @@ class Generation:
     def encoder(self) -> Encoder:
         """The encoder that made the library's vectors.
 
-        Raises ``EncoderError`` where it cannot be had, or where this one has other weights or
-        another preprocessing than the one whose vectors the library holds.
+        Raises ``EncoderUnavailableError`` where it cannot be had, ``EncoderError`` where there
+        is none, or where this one has other weights or another preprocessing than the one whose
+        vectors the library holds.
         """
         with self._encoder_lock:
             if self._encoder is None:
-                if self.manifest.encoder is None:
-                    raise EncoderError(f"{self.library}: the library was built without an encoder")
-                encoder = encoders.load(self.manifest.encoder)
-                for space in encoder.spaces:
-                    refuse_other_model(
-                        self.library, space.name, self._fingerprints.get(space.name), encoder
+                spec = remembered_encoder(self.catalogue)
+                if spec is None:
+                    raise EncoderError(
+                        f"{self.library}: its vectors came ready-made, and no encoder was named "
+                        "that could embed a query; ask by a vector, by words or by a liked case"
                     )
+                if self._model is not None:
+                    spec = replace(spec, model=self._model)
+                encoder = encoders.load(spec)
+                for space in encoder.spaces:
+                    if space.name in self._records:
+                        refuse_other_model(self.library, self._records[space.name], encoder)
                 self._encoder = encoder
             return self._encoder
 
@@ -134,11 +146,31 @@ def map_rows(
     return np.memmap(path, dtype=np.float16, mode="r", shape=(rows, dimension))
 
 
-def refuse_other_model(library: Path, space: str, known: str | None, encoder: Encoder) -> None:
+def remembered_encoder(catalogue: Catalogue) -> EncoderSpec | None:
+    """The encoder that a library was built with; ``None`` where nobody named one."""
+    name = catalogue.fact("encoder")
+    if name is None:
+        return None
+    settings = json.loads(catalogue.fact("encoder_settings") or "{}")
+    return EncoderSpec(
+        name,
+        settings.get("model"),
+        tuple(settings.get("spaces", ())),
+        settings.get("runtime", "auto"),
+    )
+
+
+def refuse_other_model(library: Path, record: SpaceRecord, encoder: Encoder) -> None:
     """Raise ``EncoderError`` where a space was made by other weights or preprocessing."""
-    if known is not None and known != encoder.fingerprint:
+    name = record.space.name
+    if record.space.ready_made:
         raise EncoderError(
-            f"{library}: its space '{space}' was made by another version of the encoder "
-            f"'{encoder.name}' ({known[:12]}, this one is {encoder.fingerprint[:12]}); search it "
-            "with the program that built it, or build a new library"
+            f"{library}: nobody said which encoder made the ready-made vectors of its space "
+            f"'{name}'; build a new library with --encoder {encoder.name} beside --embeddings"
+        )
+    if record.fingerprint != encoder.fingerprint:
+        raise EncoderError(
+            f"{library}: its space '{name}' was made by another model than this "
+            f"'{encoder.name}' ({record.fingerprint[:12]}, this one is "
+            f"{encoder.fingerprint[:12]}); name the model that made it, or build a new library"
         )

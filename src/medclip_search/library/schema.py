@@ -88,7 +88,33 @@ CREATE TABLE thumbnails (
 );
 """
 
-STEPS: tuple[str, ...] = (_FIRST,)
+_SECOND = """
+ALTER TABLE cases ADD COLUMN image_member TEXT;          -- the picture's place in a zip or Parquet
+ALTER TABLE cases ADD COLUMN source_row INTEGER;         -- row of its table: ready-made vectors
+ALTER TABLE cases ADD COLUMN image_deleted INTEGER NOT NULL DEFAULT 0;  -- on the user's request
+ALTER TABLE spaces ADD COLUMN holds TEXT NOT NULL DEFAULT 'images';
+ALTER TABLE spaces ADD COLUMN joint TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE given (               -- sources that bring ready-made vectors of a space
+    source INTEGER NOT NULL REFERENCES sources,
+    space  TEXT NOT NULL,
+    mark   TEXT NOT NULL,          -- size and time of the file when it was last taken in whole
+    PRIMARY KEY (source, space)
+) WITHOUT ROWID;
+"""
+
+STEPS: tuple[str, ...] = (_FIRST, _SECOND)
+
+_FIRST_AS_SECOND = """
+CREATE TEMP VIEW cases AS
+    SELECT *, NULL AS image_member, NULL AS source_row, 0 AS image_deleted FROM main.cases;
+CREATE TEMP VIEW spaces AS SELECT *, 'images' AS holds, '' AS joint FROM main.spaces;
+CREATE TEMP TABLE given (source, space, mark);
+"""
+
+VIEWS: tuple[str, ...] = (_FIRST_AS_SECOND,)
+"""``VIEWS[n]`` shows a published catalogue of version n + 1, which nobody may write to, to readers
+as if it were of the next version."""
 
 
 def row_table(number: int) -> str:
@@ -111,6 +137,14 @@ def refuse_newer(connection: sqlite3.Connection, name: str, steps: Sequence[str]
             f"{name}: its catalogue was written by a newer MedClip Search (version {version}, this "
             f"one reads up to {len(steps)}); update with 'pip install --upgrade medclip-search'"
         )
+
+
+def show_as_newest(connection: sqlite3.Connection, views: Sequence[str] = VIEWS) -> None:
+    """Let a read-only catalogue of an older version be read by today's statements."""
+    if version_of(connection) <= len(views):
+        connection.execute("PRAGMA temp_store = MEMORY")
+        for one in views[max(0, version_of(connection) - 1) :]:
+            connection.executescript(one)
 
 
 def migrate(connection: sqlite3.Connection, name: str, steps: Sequence[str] = STEPS) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +22,8 @@ from medclip_search.library.durable import digest
 class Pending:
     """A case whose image must be looked at: it is new, its file changed, or a space lacks it.
 
-    ``digest`` is that of the content it was embedded from, ``None`` where something is lacking.
+    ``digests`` are those of the content its rows were made from, by the numbers of the spaces in
+    which it is to have one; ``None`` where it has none yet.
     """
 
     key: int
@@ -30,7 +31,8 @@ class Pending:
     id: str
     image: ImageSource
     stat: str
-    digest: bytes | None
+    digests: Mapping[int, bytes | None]
+    has_thumbnail: bool
 
 
 class WorkCatalogue(Catalogue):
@@ -103,19 +105,25 @@ class WorkCatalogue(Catalogue):
         this id, and its prefixed form too.
         """
         known = self._run(
-            "SELECT key, signature, image_stat, embedded_stat, image_path, image_frame FROM cases "
-            "WHERE source = ? AND source_id = ?",
+            "SELECT key, signature, image_stat, embedded_stat, image_path, image_frame, "
+            "image_member FROM cases WHERE source = ? AND source_id = ?",
             (source, case.id),
         ).fetchone()
         if known is not None and case.image is None and known[3] is not None:
             # The raw image was deleted after it was embedded: the case keeps what it had.
-            case = replace(case, image=ImageSource(Path(root) / known[4], known[5]))
+            case = replace(case, image=ImageSource(Path(root) / known[4], known[5], known[6]))
             stat = known[2]
         values = _columns(case, root)
-        signature = digest(_json(values).encode())
+        # A column that came later counts only where it says something: no case looks changed.
+        signature = digest(
+            _json(values if values[3] is not None else values[:3] + values[4:]).encode()
+        )
         if known is not None:
             key, old, old_stat, _, *shown = known
-            self._run("UPDATE cases SET seen = ?, image_stat = ? WHERE key = ?", (seen, stat, key))
+            self._run(
+                "UPDATE cases SET seen = ?, image_stat = ?, source_row = ? WHERE key = ?",
+                (seen, stat, case.row, key),
+            )
             if old == signature:
                 return "same" if old_stat == stat else "touched"
             self._run(
@@ -123,7 +131,7 @@ class WorkCatalogue(Catalogue):
                 "WHERE key = ?",
                 (*values, signature, key),
             )
-            if shown != list(values[1:3]):  # another file or frame, be it of equal size and time
+            if shown != list(values[1:4]):  # another file or frame, be it of equal size and time
                 self._run("UPDATE cases SET embedded_stat = NULL WHERE key = ?", (key,))
             self._touch(key)
             return "changed"
@@ -138,9 +146,9 @@ class WorkCatalogue(Catalogue):
         else:
             return "taken"
         cursor = self._run(
-            f"INSERT INTO cases (id, source, source_id, image_stat, signature, seen, {_GIVEN}) "
-            f"VALUES ({_marks(6 + len(values))})",
-            (free, source, case.id, stat, signature, seen, *values),
+            "INSERT INTO cases (id, source, source_id, image_stat, signature, seen, source_row, "
+            f"{_GIVEN}) VALUES ({_marks(7 + len(values))})",
+            (free, source, case.id, stat, signature, seen, case.row, *values),
         )
         self._touch(int(cursor.lastrowid or 0))
         return "added"
@@ -216,8 +224,8 @@ class WorkCatalogue(Catalogue):
         """A new space with its empty row table, both or neither."""
         with self.transaction():
             cursor = self._run(
-                "INSERT INTO spaces (name, encoder, fingerprint, dimension, embeds_words, centred) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO spaces (name, encoder, fingerprint, dimension, embeds_words, centred, "
+                "holds, joint) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     space.name,
                     encoder,
@@ -225,6 +233,8 @@ class WorkCatalogue(Catalogue):
                     space.dimension,
                     int(space.embeds_words),
                     int(space.centred),
+                    space.holds,
+                    space.joint,
                 ),
             )
             for statement in schema.row_table(int(cursor.lastrowid or 0)).split(";"):
@@ -249,34 +259,100 @@ class WorkCatalogue(Catalogue):
     def pending(self, after: int = -1, limit: int = 1000) -> list[Pending]:
         """Cases whose image must be looked at, in the order of the keys."""
         rows = self._run(
-            "SELECT c.key, c.source, c.id, s.root, c.image_path, c.image_frame, c.image_stat "
-            f"{CASES} WHERE c.key > ? AND {self._is_pending()} ORDER BY c.key LIMIT ?",
+            "SELECT c.key, c.source, c.id, s.root, c.image_path, c.image_frame, "
+            f"c.image_member, c.image_stat {CASES} WHERE c.key > ? AND {self._is_pending()} "
+            "ORDER BY c.key LIMIT ?",
             (after, limit),
         )
-        spaces = self.spaces()
+        spaces = self.encoded_spaces()
+        given = self.given()
         return [
             Pending(
                 key,
                 source,
                 name,
-                ImageSource(Path(root) / path, frame),
+                ImageSource(Path(root) / path, frame, member),
                 stat,
-                self._embedded_digest(spaces, key),
+                {
+                    space.number: self.row_digest(space, key)
+                    for space in spaces
+                    if (source, space.space.name) not in given
+                },
+                self.thumbnail(key) is not None,
             )
-            for key, source, name, root, path, frame, stat in rows.fetchall()
+            for key, source, name, root, path, frame, member, stat in rows.fetchall()
         ]
 
-    def _embedded_digest(self, spaces: list[SpaceRecord], key: int) -> bytes | None:
-        found = {
-            row[0]
-            for space in spaces
-            for row in self._run(f"SELECT digest FROM rows_{space.number} WHERE key = ?", (key,))
-        }
-        whole = self.thumbnail(key) is not None and all(
-            self._run(f"SELECT 1 FROM rows_{space.number} WHERE key = ?", (key,)).fetchone()
-            for space in spaces
+    def encoded_spaces(self) -> list[SpaceRecord]:
+        """The spaces whose rows an encoder makes of images."""
+        return [
+            record
+            for record in self.spaces()
+            if record.space.holds == "images" and not record.space.ready_made
+        ]
+
+    def row_digest(self, space: SpaceRecord, key: int) -> bytes | None:
+        """The digest of what a case's row was made from, ``None`` where it has no row."""
+        found = self._run(
+            f"SELECT digest FROM rows_{space.number} WHERE key = ?", (key,)
+        ).fetchone()
+        return bytes(found[0]) if found else None
+
+    # -- ready-made vectors --------------------------------------------------------------------
+
+    def given(self) -> dict[tuple[int, str], str]:
+        """Sources and spaces whose vectors come ready-made, with the mark of their file."""
+        rows = self._run("SELECT source, space, mark FROM given")
+        return {(int(source), str(space)): str(mark) for source, space, mark in rows}
+
+    def put_given(self, source: int, space: str, mark: str) -> None:
+        """From now on a source brings its own vectors of a space; ``""`` until they are in."""
+        self._run("INSERT OR REPLACE INTO given VALUES (?, ?, ?)", (source, space, mark))
+
+    def forget_given(self, source: int, space: str) -> None:
+        """A source brings no vectors of a space any more: an encoder makes them."""
+        self._run("DELETE FROM given WHERE source = ? AND space = ?", (source, space))
+
+    def numbered_cases(
+        self, source: int, space: SpaceRecord, after: int = -1, limit: int = 4096
+    ) -> list[tuple[int, str, int | None, bytes | None]]:
+        """Key, id, row in the table, and digest in a space, of a source's cases, by key."""
+        return self._run(
+            "SELECT c.key, c.id, c.source_row, r.digest FROM cases c "
+            f"LEFT JOIN rows_{space.number} r ON r.key = c.key "
+            "WHERE c.source = ? AND c.key > ? ORDER BY c.key LIMIT ?",
+            (source, after, limit),
+        ).fetchall()
+
+    # -- captions' vectors ---------------------------------------------------------------------
+
+    def captioned(
+        self, space: SpaceRecord, after: int = -1, limit: int = 1000
+    ) -> list[tuple[int, str, bytes | None]]:
+        """Key, caption and digest of cases whose row in a space of captions may be wanting.
+
+        Those are the ones that have none, and those that changed since the last generation.
+        """
+        return self._run(
+            f"SELECT c.key, c.caption, r.digest {self._captioned(space)} AND c.key > ? "
+            "ORDER BY c.key LIMIT ?",
+            (after, limit),
+        ).fetchall()
+
+    def count_captioned(self, space: SpaceRecord) -> int:
+        """How many cases ``captioned`` gives in all."""
+        return int(self._run(f"SELECT count(*) {self._captioned(space)}").fetchone()[0])
+
+    def _captioned(self, space: SpaceRecord) -> str:
+        return (
+            f"FROM cases c LEFT JOIN rows_{space.number} r ON r.key = c.key WHERE "
+            "((c.caption <> '' AND r.row IS NULL) OR c.key IN (SELECT key FROM changed))"
         )
-        return bytes(found.pop()) if whole and len(found) == 1 else None
+
+    def drop_row(self, space: SpaceRecord, key: int) -> None:
+        """A case has no row in a space any more."""
+        self._run(f"UPDATE rows_{space.number} SET key = NULL WHERE key = ?", (key,))
+        self._touch(key)
 
     def count_pending(self) -> int:
         """How many cases ``pending`` gives in all."""
@@ -291,8 +367,13 @@ class WorkCatalogue(Catalogue):
         return int(found.fetchone()[0])
 
     def _lacks_part(self) -> str:
-        tables = ["thumbnails", *(f"rows_{space.number}" for space in self.spaces())]
-        lacks = (f"NOT EXISTS (SELECT 1 FROM {t} r WHERE r.key = c.key)" for t in tables)
+        lacks = ["NOT EXISTS (SELECT 1 FROM thumbnails t WHERE t.key = c.key)"]
+        lacks += [
+            f"(NOT EXISTS (SELECT 1 FROM rows_{record.number} r WHERE r.key = c.key) AND NOT "
+            "EXISTS (SELECT 1 FROM given g JOIN spaces p ON p.name = g.space "
+            f"WHERE g.source = c.source AND p.number = {record.number}))"
+            for record in self.encoded_spaces()
+        ]
         return f"({' OR '.join(lacks)})"
 
     def _is_pending(self) -> str:
@@ -348,8 +429,8 @@ class WorkCatalogue(Catalogue):
 
 
 _GIVEN = (
-    "caption, image_path, image_frame, article, licence, licence_class, year, modality, region, "
-    "keywords, cuis, metadata, origins"
+    "caption, image_path, image_frame, image_member, article, licence, licence_class, "
+    "year, modality, region, keywords, cuis, metadata, origins"
 )
 
 
@@ -358,13 +439,15 @@ def _marks(count: int) -> str:
 
 
 def _columns(case: Case, root: str) -> tuple[object, ...]:
-    path = frame = None
+    path = frame = member = None
     if case.image is not None:
         path, frame = _relative(case.image.path, root), case.image.frame
+        member = _text(case.image.member)
     return (
         _text(case.caption),
         path,
         frame,
+        member,
         _text(case.article),
         _text(case.licence),
         case.licence_class,

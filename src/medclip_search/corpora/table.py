@@ -188,7 +188,7 @@ class TableCorpus:
             "year": find_year(text["year"]) if "year" in text else None,
             "modality": as_modality(text.get("modality", "")) or text.get("modality"),
             "region": as_region(text.get("region", "")) or text.get("region"),
-            "keywords": _listed(text.get("keywords", "")),
+            "keywords": listed(text.get("keywords", "")),
             "cuis": tuple(re.findall(r"C\d{7}", text.get("cuis", ""))),
         }
         fields = {field: value for field, value in fields.items() if value}
@@ -196,7 +196,7 @@ class TableCorpus:
         return replace(case, origins=origins, **fields)  # type: ignore[arg-type]
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def listed(text: str) -> tuple[str, ...]:
     """Keywords out of one text: parted by ``;``, ``|`` or tabs, or else by commas."""
     parts = re.split(r"[;|\t]" if re.search(r"[;|\t]", text) else ",", text)
     return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))

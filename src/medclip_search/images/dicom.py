@@ -107,8 +107,13 @@ def count_dicom_frames(stream: BinaryIO, name: str, max_pixels: int) -> int:
     return _frames(header)
 
 
-def read_elements(stream: BinaryIO, keywords: list[str], name: str, max_pixels: int) -> Dataset:
-    """These elements of the header, no others; leaves the stream at the pixel data."""
+def read_elements(
+    stream: BinaryIO, keywords: list[str] | None, name: str, max_pixels: int
+) -> Dataset:
+    """These elements of the header, no others (``None``: all but the pixels).
+
+    Leaves the stream at the pixel data.
+    """
     stream.seek(0)
     return dcmread(
         cast(BinaryIO, _Inflatable(stream, 4 * max_pixels, name)),
@@ -116,6 +121,24 @@ def read_elements(stream: BinaryIO, keywords: list[str], name: str, max_pixels: 
         force=True,
         specific_tags=keywords,
     )
+
+
+def pixels_follow(stream: BinaryIO, header: Dataset) -> bool:
+    """Whether pixel data begin where ``read_elements`` has left the stream, and all are there.
+
+    Compressed pixels, whose length nothing declares, and a deflated dataset are taken on trust.
+    """
+    if header.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        return True
+    element = stream.read(_ENCAPSULATED_HEADER)
+    if element[:4] not in _PIXEL_TAGS:
+        return False
+    implicit, little = header.original_encoding
+    length = element[4:8] if implicit else element[8:12]
+    if length == _UNDEFINED_LENGTH:
+        return True
+    begin = stream.tell() - (4 if implicit else 0)
+    return begin + int.from_bytes(length, "little" if little else "big") <= stream.seek(0, 2)
 
 
 class _Inflatable:

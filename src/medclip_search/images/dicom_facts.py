@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydicom import Dataset
+
 from medclip_search.images.dicom import read_elements
 from medclip_search.images.limits import MAX_PIXELS, image_errors
 from medclip_search.images.reading import name_of, opened
@@ -50,7 +52,8 @@ _REGIONS = {
 }
 """Body Part Examined (0018,0015), PS3.16 Annex L, without spaces."""
 
-_REGION_OF = {part: region for region, parts in _REGIONS.items() for part in parts.split()}
+REGION_OF = {part: region for region, parts in _REGIONS.items() for part in parts.split()}
+"""Each of these body parts to its region."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,16 @@ def dicom_facts(source: bytes | str | Path, *, name: str | None = None) -> Dicom
         if not is_dicom:
             return None
         header = read_elements(stream, ["Modality", "BodyPartExamined"], name, MAX_PIXELS)
-        part = "".join(str(header.get("BodyPartExamined") or "").upper().split())
-        modality = str(header.get("Modality") or "").strip().upper()
-        return DicomFacts(_MODALITIES.get(modality), _REGION_OF.get(part))
+        return facts_of(header)
+
+
+def facts_of(header: Dataset) -> DicomFacts:
+    """What a header with Modality and Body Part Examined says; nothing else of it is read."""
+    part = body_part(header)
+    modality = str(header.get("Modality") or "").strip().upper()
+    return DicomFacts(_MODALITIES.get(modality), REGION_OF.get(part))
+
+
+def body_part(header: Dataset) -> str:
+    """Body Part Examined in capitals without spaces, which some put into it; ``""`` if absent."""
+    return "".join(str(header.get("BodyPartExamined") or "").upper().split())

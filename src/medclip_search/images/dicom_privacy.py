@@ -1,0 +1,158 @@
+"""What must not be shown of a DICOM header's free text, because it may say whose picture it is.
+
+Descriptions are typed by people, who put names, dates and numbers into them. A description is
+dropped whole if it repeats any part of what the same header holds to identify people, places
+and orders (after the list of PS3.15 Annex E), or looks like a date, a time, a telephone number,
+an address in the net, a long number or somebody's title. A name that stands in no such element
+and has no title before it cannot be told from other words.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from pydicom import Dataset
+from pydicom.multival import MultiValue
+
+from medclip_search.images.dicom_facts import REGION_OF
+from medclip_search.images.dicom_terms import MODALITY_TERMS
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_PERSONAL = _set(
+    """
+    PatientID IssuerOfPatientID OtherPatientIDs PatientAge PatientAddress PatientTelephoneNumbers
+    PatientTelecomInformation MilitaryRank BranchOfService Occupation CountryOfResidence
+    RegionOfResidence PatientReligiousPreference EthnicGroup MedicalRecordLocator AccessionNumber
+    StudyID AdmissionID ServiceEpisodeID ReferringPhysicianAddress
+    ReferringPhysicianTelephoneNumbers PersonAddress PersonTelephoneNumbers
+    PersonTelecomInformation DeviceSerialNumber RequestedProcedureID ScheduledProcedureStepID
+    PerformedProcedureStepID FillerOrderNumberImagingServiceRequest
+    PlacerOrderNumberImagingServiceRequest ClinicalTrialSubjectID ClinicalTrialSubjectReadingID
+    IssuerOfAdmissionID IssuerOfServiceEpisodeID InterpretationID ResultsID
+    """
+)
+"""Elements that identify, apart from those of VR PN, which all do."""
+
+_PLACES = _set(
+    """
+    InstitutionName InstitutionAddress InstitutionalDepartmentName StationName
+    PerformedStationName ScheduledStationName PerformedStationAETitle ScheduledStationAETitle
+    PerformedLocation ScheduledProcedureStepLocation RequestingService CurrentPatientLocation
+    PatientInstitutionResidence ResponsibleOrganization ClinicalTrialSponsorName
+    ClinicalTrialSiteName ClinicalTrialSiteID ClinicalTrialCoordinatingCenterName
+    """
+)
+_SEQUENCES = _set(
+    """
+    InstitutionCodeSequence InstitutionalDepartmentTypeCodeSequence
+    PersonIdentificationCodeSequence PatientPrimaryLanguageCodeSequence
+    OtherPatientIDsSequence IssuerOfPatientIDQualifiersSequence
+    IssuerOfAccessionNumberSequence
+    """
+)
+"""Sequences all of whose texts identify."""
+
+_TEXTS = frozenset({"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UT"})
+
+_PARTICLES = _set("of the and for in at de la le du des der die das und et von van el")
+_PLAIN = _PARTICLES.union(
+    (word.casefold() for word in (*MODALITY_TERMS, *REGION_OF)),
+    _set("""
+    mri pet xray ray radiology imaging diagnostic medical medicine nuclear hospital clinic center
+    centre university department dept unit room scanner general
+    """),
+)
+"""Words that identify nothing, though places are called by them."""
+
+_MONTH = (
+    r"(?:jan|feb|f[eé]v|m[aä]r|mrz|apr|avr|ma[iy]|jun|juin|jul|juil|aug|ao[uû]|sep|o[ck]t|nov|de[cz]"
+    r"|d[eé]c)[a-zéû]{0,7}"
+)
+_SUSPECT = re.compile(
+    rf"""
+      \d{{5}}                                                # any longer number
+    | (?: \d [\s()+/-]{{0,2}} ){{7}} | \d{{3}} \. \d{{3,4}} (?!\d)  # telephone numbers
+    | (?<!\d) \d{{4}} [-./\s] \d{{1,2}} [-./\s] \d{{1,2}} (?!\d)   # 2004-01-19
+    | (?<!\d) \d{{1,2}} [-./] \d{{1,2}} [-./] (?: \d{{4}} | \d\d ) (?!\d)
+    | (?<!\d) \d{{1,2}} \. \d{{1,2}} \. (?!\d)                 # 19.1.
+    | \d{{1,4}} [\s./,-]{{0,2}} \b{_MONTH}\b | \b{_MONTH}\b [\s./,-]{{0,2}} \d{{1,4}} (?!\d)
+    | (?: \d+ \. ){{4}} \d                                   # a UID, an address
+    | (?<!\d) \d{{1,2}} [:h] \d\d (?!\d)                       # a time
+    | @ | www\. | https?:
+    | \b (?: dr|drs|prof|mrs|miss|mme|mlle|herr|frau|dott|sra ) \b
+    | \b (?: mrn|dob|ssn|nhs|born|geb|tel|phone|fax|patient|name|accession ) \b
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
+_BREAK = re.compile(r"[\W_]+")
+
+
+class Identifiers:
+    """What a header holds to identify people, places and orders, in memory only.
+
+    Reads a whole header; raises whatever pydicom does where that is damaged.
+    """
+
+    def __init__(self, header: Dataset) -> None:
+        self._words: set[str] = set()
+        for text, personal in _identifying(header, False):
+            for folded in _folds(text):
+                harmless = _PARTICLES if personal else _PLAIN
+                words = {word for word in _BREAK.split(folded) if _is_telling(word)} - harmless
+                if words:
+                    self._words |= {*words, _BREAK.sub("", folded)}
+
+    def allow(self, text: str) -> bool:
+        """Whether a text repeats nothing of it and looks like nothing of the kind."""
+        if _SUSPECT.search(text):
+            return False
+        for folded in _folds(text):
+            tokens, joined = set(_BREAK.split(folded)), _BREAK.sub("", folded)
+            for word in self._words:
+                # Two letters ("li") stand in many words ("liver"), three in few.
+                if word in tokens or (
+                    (len(word) > 2 or not word.isascii()) and (word in folded or word in joined)
+                ):
+                    return False
+        return True
+
+
+def fold(text: str) -> str:
+    """Lower case without accents and invisible characters, to compare by."""
+    apart = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in apart if not unicodedata.combining(c) and c.isprintable())
+
+
+def _folds(text: str) -> set[str]:
+    """Both spellings of a text: Müller as Muller, and as Mueller."""
+    composed = unicodedata.normalize("NFC", text)
+    return {fold(text), fold(composed.translate(_UMLAUTS))}
+
+
+def _is_telling(word: str) -> bool:
+    """Not an initial, nor a single digit; but a name may be one Chinese character."""
+    return len(word) > 1 or word > "\u2e80"
+
+
+def _identifying(dataset: Dataset, inside: bool) -> Iterator[tuple[str, bool]]:
+    """Texts that identify, and whether a person or an order rather than a place."""
+    for element in dataset:
+        keyword = element.keyword
+        if element.VR == "SQ":
+            for item in element.value or []:
+                yield from _identifying(item, inside or keyword in _SEQUENCES)
+            continue
+        personal = element.VR == "PN" or keyword in _PERSONAL or (inside and element.VR in _TEXTS)
+        dated = element.VR in ("DA", "DT")
+        if not (personal or dated or keyword in _PLACES) or not element.value:
+            continue
+        value = element.value
+        for one in value if isinstance(value, (MultiValue, list)) else [value]:
+            yield (str(one)[:4] if dated else str(one)), personal or dated

@@ -20,6 +20,18 @@ if TYPE_CHECKING:
     from medclip_search.library.build import BuildSummary
 
 _LIBRARY = click.argument("library", type=click.Path(path_type=Path))
+_MODEL = click.option(
+    "--model",
+    metavar="NAME|DIR",
+    help="The encoder's model: a folder, or a name it knows.",
+)
+_RUNTIME = click.option(
+    "--runtime",
+    type=click.Choice(["auto", "torch", "onnx", "int8"]),
+    default="auto",
+    show_default=True,
+    help="What runs the model; int8 is faster, less exact, and a library's for good.",
+)
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 
@@ -39,7 +51,8 @@ def commands() -> None:
     "corpora",
     multiple=True,
     metavar="KIND[:NAME]=PATH",
-    help="Where cases come from: roco=DIR, table=FILE, folder=DIR, or sample.",
+    help="Where cases come from: roco=DIR, rocov2=DIR, pmc-oa=DIR, table=FILE, folder=DIR, "
+    "dicom=DIR, beir=DIR, trec=DIR, or sample.",
 )
 @click.option(
     "--columns",
@@ -53,7 +66,32 @@ def commands() -> None:
     metavar="[NAME=]DIR",
     help="Where a table's images are, when not beside it.",
 )
+@click.option(
+    "--embeddings",
+    multiple=True,
+    metavar="[NAME:]SPACE=FILE",
+    help="Ready-made vectors of a table's rows, in its order (.npy, float16 or float32).",
+)
+@click.option(
+    "--frames",
+    multiple=True,
+    metavar="[NAME=]N",
+    help="How many slices of each DICOM series; 1 is the middle one.",
+)
 @click.option("--encoder", help="What turns pictures into vectors (see 'encoder list').")
+@_MODEL
+@click.option(
+    "--spaces",
+    multiple=True,
+    metavar="SPACE,…",
+    help="Which of the encoder's embedding spaces to keep; by default all.",
+)
+@_RUNTIME
+@click.option(
+    "--embed-captions",
+    is_flag=True,
+    help="Embed the captions too, where the encoder embeds words; remembered.",
+)
 @click.option(
     "--limit",
     type=int,
@@ -69,6 +107,8 @@ def build(
     corpora: tuple[str, ...],
     columns: tuple[str, ...],
     images: tuple[str, ...],
+    embeddings: tuple[str, ...],
+    frames: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Make a library, or bring it up to date.
@@ -83,6 +123,8 @@ def build(
         corpora,
         columns=columns,
         images=images,
+        embeddings=embeddings,
+        frames=frames,
         report=terminal.skip_line,
         progress=terminal.bars,
         **options,
@@ -97,6 +139,10 @@ def build(
 @_LIBRARY
 @click.argument("words", nargs=-1)
 @click.option("--image", multiple=True, metavar="FILE", help="A picture to find the like of.")
+@click.option(
+    "--vector", "vectors", multiple=True, metavar="FILE.npy", help="A vector to find the like of."
+)
+@click.option("--space", default="", metavar="NAME", help="Which embedding space it is of.")
 @click.option("--not-words", multiple=True, metavar="W", help="Words that must not stand there.")
 @click.option("--not-image", multiple=True, metavar="FILE", help="A picture to keep away from.")
 @click.option("--like", multiple=True, metavar="ID", help="A case that is what you look for.")
@@ -107,21 +153,25 @@ def build(
     metavar="KEY=VALUE",
     help="A filter: modality=CT, region=thorax, year=2010..2015, any column.",
 )
+@_MODEL
 @click.option("-k", type=int, default=10, show_default=True, help="How many hits.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def search(
     library: Path,
     words: tuple[str, ...],
     image: tuple[str, ...],
+    vectors: tuple[str, ...],
+    space: str,
     not_words: tuple[str, ...],
     not_image: tuple[str, ...],
     like: tuple[str, ...],
     dislike: tuple[str, ...],
     where: tuple[str, ...],
+    model: str | None,
     k: int,
     as_json: bool,
 ) -> None:
-    """Search a library by words, by images, or by both."""
+    """Search a library by words, by images, by vectors, or by any of them together."""
     from medclip_search import terminal
     from medclip_search.api import Library
     from medclip_search.search.query import Query
@@ -129,13 +179,15 @@ def search(
     query = Query(
         text=" ".join(words),
         image=[Path(file) for file in image],
+        vector=[Path(file) for file in vectors],
+        space=space,
         not_text=not_words,
         not_image=[Path(file) for file in not_image],
         where=where,
         like=like,
         dislike=dislike,
     )
-    with Library.open(library) as opened:
+    with Library.open(library, model=model) as opened:
         hits = opened.search(query, k)
     if as_json:
         for hit in hits:
@@ -212,11 +264,12 @@ def list_encoders() -> None:
     help="Whom to answer; 0.0.0.0 answers other machines too.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8501, show_default=True)
-def serve(library: Path, host: str, port: int) -> None:
+@_MODEL
+def serve(library: Path, host: str, port: int, model: str | None) -> None:
     """Serve the app, and the API under /api/v1, until Ctrl-C."""
     from medclip_search.server.main import serve as serve_library
 
-    serve_library(library, host, port)
+    serve_library(library, host, port, model)
 
 
 @commands.command()

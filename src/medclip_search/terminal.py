@@ -88,13 +88,24 @@ def info_lines(info: dict[str, Any]) -> Iterator[str]:
     for source in info["sources"]:
         name = f"{source['name']} ({source['kind']})"
         yield f"  corpus {name}: {source['cases']:,} cases from {source['root']}"
+    if info["encoder"]:
+        yield f"  encoder {info['encoder']}" + (f" ({info['model']})" if info["model"] else "")
     for space in info["spaces"]:
-        words = "images and words" if space["embeds_words"] else "images only"
+        words = _meaning(space)
         index = ", ".join(f"{name} {value}" for name, value in space["index"].items())
         yield f"  space {space['name']}: {space['dimension']}-D, {words}, {space['live']:,} vectors"
         yield f"    index: {index}"
     sizes = ", ".join(f"{room} {_size(n)}" for room, n in info["bytes"].items())
     yield f"  on disk: {sizes}"
+
+
+def _meaning(space: dict[str, Any]) -> str:
+    """What an embedding space holds, and what can ask it."""
+    if space["ready_made"]:
+        return "ready-made vectors, asked by vectors"
+    if space["holds"] == "captions":
+        return "captions, asked by words and images"
+    return "images and words" if space["embeds_words"] else "images only"
 
 
 def encoder_line(one: EncoderDescription) -> str:

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from starlette.formparsers import MultiPartParser
 
-from medclip_search import NOT_FOR_DIAGNOSIS
+from medclip_search import NOT_FOR_DIAGNOSIS, encoders
 from medclip_search.api import Library
 from medclip_search.errors import LibraryDamagedError
 from medclip_search.search.query import Query
@@ -60,6 +60,21 @@ def test_an_uploaded_image_finds_its_own_case(
     hits = answer.json()["hits"]
     assert hits[0]["id"] == case_id
     assert len(hits) == 2
+
+
+def test_a_vector_as_json_finds_what_its_image_finds(
+    client: TestClient, library: Library, ids: Ids
+) -> None:
+    encoder = encoders.load("compact")
+    pixels = encoder.preprocess(library.image(ids["chest ct 2"]))
+    vector = encoder.encode_images(pixels[None])["compact"][0].tolist()
+    asked = {"vector": vector, "space": "compact", "k": 2}
+    hits = client.post("/search", json=asked).json()["hits"]
+    assert hits[0]["id"] == ids["chest ct 2"]
+    assert hits[0]["evidence"]["lists"][0]["list"] == "vector:compact"
+    answer = client.post("/search", json={"vector": [1.0, 2.0]})
+    assert answer.status_code == 400
+    assert "the space compact has 1280" in answer.json()["error"]
 
 
 def test_every_field_of_the_form_reaches_the_query(

@@ -12,6 +12,7 @@ def describe_library(generation: Generation) -> dict[str, Any]:
     """The answer of ``info``. Sizes are in bytes."""
     manifest, catalogue = generation.manifest, generation.catalogue
     counts = catalogue.counts_by_source()
+    settings = json.loads(catalogue.fact("encoder_settings") or "{}")
     sizes: dict[str, int] = {}
     for path, record in manifest.files.items():
         room = path.split("/")[0]
@@ -24,6 +25,7 @@ def describe_library(generation: Generation) -> dict[str, Any]:
         "program": manifest.program,
         "format": manifest.format,
         "encoder": manifest.encoder,
+        "model": settings.get("model"),
         "cases": manifest.cases,
         "images": catalogue.count_images(),
         "sources": [
@@ -40,6 +42,8 @@ def describe_library(generation: Generation) -> dict[str, Any]:
                 "name": record.space.name,
                 "dimension": record.space.dimension,
                 "embeds_words": record.space.embeds_words,
+                "holds": record.space.holds,
+                "ready_made": record.space.ready_made,
                 "encoder": record.encoder,
                 "fingerprint": record.fingerprint,
                 "rows": record.rows,

@@ -15,7 +15,7 @@ from PIL import Image
 
 from medclip_search.cases import Case
 from medclip_search.encoders.base import Floats
-from medclip_search.errors import QueryError
+from medclip_search.errors import EncoderUnavailableError, QueryError
 from medclip_search.images import read_image
 from medclip_search.search import explain, filters, retrieve
 from medclip_search.search.fuse import RankedList, evidence, fuse
@@ -91,7 +91,7 @@ def _lists(
     allowed: NDArray[np.bool_] | None,
     notes: list[str],
 ) -> list[RankedList]:
-    words = _encoded_words(generation, query.text)
+    words = _encoded_words(generation, query.text, notes)
     # A query holds tuples, whatever it was made from.
     pictures = cast("tuple[ImageInput, ...]", query.image)
     others = cast("tuple[ImageInput, ...]", query.not_image)
@@ -103,7 +103,9 @@ def _lists(
         notes += _word_notes(generation, text, lists)
     for vectors in wanted:
         lists += retrieve.image_lists(generation, vectors, depth, allowed)
-    if not (query.text or query.image):
+    for vector in cast("tuple[Floats, ...]", query.vector):
+        lists.append(retrieve.vector_list(generation, vector, query.space, depth, allowed))
+    if not (query.text or query.image or query.vector):
         cases = generation.cases(liked)
         for key in liked:
             lists += retrieve.like_lists(generation, key, cases[key].caption, depth, allowed)
@@ -117,14 +119,23 @@ def _lists(
     return lists
 
 
-def _encoded_words(generation: Snapshot, texts: Sequence[str]) -> list[Mapping[str, Floats]]:
-    """For each text its vector in each joint space; no encoder is loaded where there is none."""
+def _encoded_words(
+    generation: Snapshot, texts: Sequence[str], notes: list[str]
+) -> list[Mapping[str, Floats]]:
+    """For each text its vector in each joint space; no encoder is loaded where there is none.
+
+    Where the encoder is not to be had, the captions answer alone, and a note says so.
+    """
     spaces = retrieve.word_spaces(generation)
     if not spaces or not texts:
         return [{} for _ in texts]
-    encoder = generation.encoder()
-    with _ENCODING:
-        encoded = encoder.encode_words(texts)
+    try:
+        encoder = generation.encoder()
+        with _ENCODING:
+            encoded = encoder.encode_words(texts)
+    except EncoderUnavailableError as error:
+        notes.append(f"Words were matched against captions, not pictures ({error}).")
+        return [{} for _ in texts]
     return [
         {space: encoded[space][at] for space in spaces if space in encoded}
         for at in range(len(texts))
@@ -136,7 +147,9 @@ def _encoded_images(
 ) -> list[Mapping[str, Floats]]:
     """For each image its vector in each space."""
     pictures = [_picture(source, at) for at, source in enumerate(sources, 1)]
-    spaces = retrieve.image_spaces(generation)
+    spaces = retrieve.asked_spaces(generation)
+    if not spaces and retrieve.image_spaces(generation):
+        spaces = retrieve.image_spaces(generation)  # ready-made: asking for their encoder says why
     if pictures and not spaces:
         notes.append("The library has no pictures to compare an image with; it was left aside.")
     if not pictures or not spaces:

@@ -13,8 +13,11 @@ from medclip_search.search.hits import FeedbackEvidence, ListEvidence
 _WAYS = {
     "words": "by words",
     "words:": "by what the words mean",
+    "words-to-captions:": "by what the caption means",
     "words-through-captions:": "by likeness to pictures whose captions have the words",
     "image:": "by image likeness",
+    "image-to-captions:": "by a caption that fits the image",
+    "vector:": "by likeness to the given vector",
     "like:": "by likeness to what you like",
     "like-words": "by words of what you like",
     "not-image:": "in likeness to the unwanted image",

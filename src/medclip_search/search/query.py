@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from medclip_search.errors import FilterError, QueryError
+from medclip_search.search.vectors import VectorInput, query_vectors
 
 ImageInput = str | Path | bytes | Image.Image | NDArray[np.uint8]
 """A file's path, a file's bytes, a picture, or an array (H, W) or (H, W, 3) of uint8."""
@@ -20,7 +21,9 @@ ImageInput = str | Path | bytes | Image.Image | NDArray[np.uint8]
 class Query:
     """What to search for. Every field takes one value or several.
 
-    ``text`` and ``image`` are wanted, ``not_text`` and ``not_image`` are unwanted; ``where``
+    ``text`` and ``image`` are wanted, ``not_text`` and ``not_image`` are unwanted; ``vector`` asks
+    by ready-made vectors of the embedding space ``space`` (which may be left out where the library
+    has one space only); ``where``
     holds filters as text (``modality=CT``, ``year=2010..2015``; see ``search.filters``), all of
     which must hold; ``like`` and ``dislike`` are ids of cases. A query of filters alone browses;
     one of likes alone finds more like them. Blank text is left out.
@@ -36,6 +39,8 @@ class Query:
     where: str | Sequence[str] = ()
     like: str | Sequence[str] = ()
     dislike: str | Sequence[str] = ()
+    vector: VectorInput = ()
+    space: str = ""
 
     def __post_init__(self) -> None:
         for name in ("text", "not_text", "where", "like", "dislike"):
@@ -55,5 +60,8 @@ class Query:
             value = getattr(self, name)
             one = isinstance(value, str | Path | bytes | Image.Image | np.ndarray)
             object.__setattr__(self, name, (value,) if one else tuple(value))
-        if not (self.text or self.image or self.where or self.like):
+        object.__setattr__(self, "vector", query_vectors(self.vector))
+        if self.space and not self.vector:
+            raise QueryError(f"space: {self.space} is named, but no vector; give a vector too")
+        if not (self.text or self.image or self.vector or self.where or self.like):
             raise QueryError("the query asks for nothing; give words, an image, a filter or a like")

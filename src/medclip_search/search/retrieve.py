@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medclip_search.encoders.base import Floats
+from medclip_search.errors import QueryError
 from medclip_search.search.fuse import RankedList
 from medclip_search.search.snapshot import Snapshot
 
@@ -29,28 +30,46 @@ LIKE_TERMS = 12
 
 def image_spaces(snapshot: Snapshot) -> list[str]:
     """The spaces that have any pictures, by name."""
-    return sorted(name for name, index in snapshot.vectors.items() if index.size)
+    return _holding(snapshot, "images")
+
+
+def caption_spaces(snapshot: Snapshot) -> list[str]:
+    """The spaces that have any captions' vectors, by name."""
+    return _holding(snapshot, "captions")
+
+
+def asked_spaces(snapshot: Snapshot) -> list[str]:
+    """The spaces in which the encoder's vector of an image can ask, by name."""
+    own = {name for name in image_spaces(snapshot) if not snapshot.spaces[name].ready_made}
+    return sorted(own | {snapshot.spaces[name].joint for name in caption_spaces(snapshot)})
 
 
 def word_spaces(snapshot: Snapshot) -> list[str]:
     """Those of them in which words have vectors too."""
-    return [name for name in image_spaces(snapshot) if snapshot.spaces[name].embeds_words]
+    return [name for name in asked_spaces(snapshot) if snapshot.spaces[name].embeds_words]
+
+
+def _holding(snapshot: Snapshot, what: str) -> list[str]:
+    return sorted(
+        name
+        for name, index in snapshot.vectors.items()
+        if index.size and snapshot.spaces[name].holds == what
+    )
 
 
 def words_lists(
     snapshot: Snapshot, text: str, vectors: Mapping[str, Floats], depth: int, allowed: Mask | None
 ) -> list[RankedList]:
-    """The lists of one text: ``words`` (BM25), and ``words:SPACE`` for each of its vectors.
+    """The lists of one text: ``words`` (BM25), and those of its vectors.
 
+    ``words:SPACE`` holds the nearest pictures, ``words-to-captions:SPACE`` the nearest captions.
     Where no space embeds words, pictures without captions are reached through the captions:
     they are ranked by likeness to the mean of the best captioned hits' pictures.
     """
     columns = snapshot.columns
     keys, scores = snapshot.text.search(text, depth, allowed, columns.order)
     lists = [RankedList("words", keys, scores)]
-    for space, vector in vectors.items():
-        lists.append(_nearest(snapshot, f"words:{space}", space, vector, depth, allowed))
-    lists = _shared(lists)
+    lists = _shared(lists + _in_spaces(snapshot, "words", vectors, depth, allowed))
     captionless = columns.captionless
     if vectors or captionless is None:
         return lists
@@ -75,13 +94,31 @@ def words_lists(
 def image_lists(
     snapshot: Snapshot, vectors: Mapping[str, Floats], depth: int, allowed: Mask | None
 ) -> list[RankedList]:
-    """The lists ``image:SPACE`` of one image, given its vector in each space."""
-    return _shared(
-        [
-            _nearest(snapshot, f"image:{space}", space, vector, depth, allowed)
-            for space, vector in vectors.items()
-        ]
-    )
+    """The lists ``image:SPACE`` of one image, given its vector in each space.
+
+    In a joint space ``image-to-captions:SPACE`` holds the nearest captions, where they have
+    vectors.
+    """
+    return _shared(_in_spaces(snapshot, "image", vectors, depth, allowed))
+
+
+def vector_list(
+    snapshot: Snapshot, vector: Floats, space: str, depth: int, allowed: Mask | None
+) -> RankedList:
+    """The list ``vector:SPACE`` of one ready-made vector.
+
+    Raises ``QueryError`` where the library has no such space, or the vector is not of it.
+    """
+    named = ", ".join(f"{one.name} ({one.dimension}-D)" for one in snapshot.spaces.values())
+    if not space and len(snapshot.spaces) == 1:
+        space = next(iter(snapshot.spaces))
+    if not space:
+        raise QueryError(f"space: say of which one the vector is; there are: {named or 'none'}")
+    if space not in snapshot.spaces:
+        raise QueryError(f"space: the library has no {space}; there are: {named or 'none'}")
+    if len(vector) != (dimension := snapshot.spaces[space].dimension):
+        raise QueryError(f"vector: has {len(vector)} numbers; the space {space} has {dimension}")
+    return _nearest(snapshot, f"vector:{space}", space, vector, depth, allowed)
 
 
 def unwanted_image_lists(
@@ -89,7 +126,8 @@ def unwanted_image_lists(
 ) -> list[RankedList]:
     """The lists ``not-image:SPACE``: all candidates by exact likeness to an unwanted image."""
     lists = []
-    for space, vector in vectors.items():
+    for space in (one for one in image_spaces(snapshot) if one in vectors):
+        vector = vectors[space]
         scores = snapshot.vectors[space].score(vector, candidates)
         seen = np.isfinite(scores)
         keys, scores = candidates[seen], scores[seen]
@@ -152,6 +190,23 @@ def informative_terms(snapshot: Snapshot, text: str) -> dict[str, float]:
     }
     best = sorted(weights, key=lambda term: (-weights[term], term))[:LIKE_TERMS]
     return dict.fromkeys(best, 1.0)
+
+
+def _in_spaces(
+    snapshot: Snapshot, part: str, vectors: Mapping[str, Floats], depth: int, allowed: Mask | None
+) -> list[RankedList]:
+    """What is nearest to the vectors of one part of a query: pictures, and captions."""
+    pictures = [
+        _nearest(snapshot, f"{part}:{space}", space, vectors[space], depth, allowed)
+        for space in image_spaces(snapshot)
+        if space in vectors
+    ]
+    captions = [
+        _nearest(snapshot, f"{part}-to-captions:{space}", space, vectors[joint], depth, allowed)
+        for space in caption_spaces(snapshot)
+        if (joint := snapshot.spaces[space].joint) in vectors
+    ]
+    return pictures + captions
 
 
 def _nearest(

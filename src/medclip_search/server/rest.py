@@ -43,7 +43,7 @@ _CACHED = {"Cache-Control": "private, max-age=60, stale-while-revalidate=86400"}
 
 
 class Search(BaseModel):
-    """What to search for. Each field but ``k`` takes one text or a list of them."""
+    """What to search for. The fields of texts take one or a list of them."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -54,6 +54,10 @@ class Search(BaseModel):
     )
     like: str | list[str] = Field(default=[], description="ids of liked cases")
     dislike: str | list[str] = Field(default=[], description="ids of disliked cases")
+    vector: list[float] | list[list[float]] = Field(
+        default=[], description="a ready-made vector of one embedding space, or several"
+    )
+    space: str = Field(default="", description="which embedding space the vector is of")
     k: int = Field(default=10, ge=1, le=MOST_HITS, description="how many hits")
 
 
@@ -79,7 +83,8 @@ def create_api(library: Callable[[], Library]) -> FastAPI:
     async def search(request: Request) -> JSONResponse:
         """Search by words, by images, or both, with filters and feedback.
 
-        Send JSON for words alone, or a multipart form to add image files (`image`, `not_image`).
+        Send JSON for words and vectors, or a multipart form to add image files (`image`,
+        `not_image`).
         """
         query, k = await _read(bounded(request))
         hits = await run_in_threadpool(lambda: library().search(query, k))
@@ -184,6 +189,8 @@ def _query(
         where=body.where,
         like=body.like,
         dislike=body.dislike,
+        vector=body.vector,
+        space=body.space,
     )
 
 

@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8501
 
-.PHONY: demo test lint soak bench screenshots clean
+.PHONY: demo test lint biomedclip soak bench screenshots clean
 
 demo: $(VENV)/.core
 	$(BIN)/medclip-search demo --port $(PORT)
@@ -16,6 +16,10 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# BiomedCLIP, and any other model of open_clip, under PyTorch: into the same environment, so that
+# 'make test' skips nothing of it. The pair of versions is one that is known to go together.
+biomedclip: $(VENV)/.biomedclip
 
 # Proofs too long for every day: kill -9 at 20 random moments of each command.
 soak: $(VENV)/.test
@@ -49,3 +53,8 @@ $(VENV)/.core: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev]'
 	@touch $@ $(VENV)/.core
+
+$(VENV)/.biomedclip: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 torchvision==0.28.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[biomedclip]'
+	@touch $@

@@ -15,6 +15,7 @@ from medclip_search.corpora.columns import flatten, guess, paths, reach, scalar,
 from medclip_search.corpora.files import check_file, check_folder
 from medclip_search.corpora.pictures import ImageFinder, split_suffix
 from medclip_search.corpora.rows import Row, count_rows, read_rows, table_format
+from medclip_search.corpora.vector_files import count_records, numbered, open_vectors
 from medclip_search.describe import as_modality, as_region, find_article, find_year
 from medclip_search.errors import CorpusError
 
@@ -28,6 +29,11 @@ class TableCorpus:
     ``columns`` says which column holds which field of the case, as dotted paths into nested
     JSON; without any, obvious names are taken. Every other scalar becomes metadata. A case
     without an id of its own is called after its image, or after its file and line.
+
+    ``row`` of a case is the zero-based number of its record, those counted too that could not be
+    read (``vector_files.numbered``): a record is a row of CSV, which may have line ends in its
+    quotes, a line of JSON that is not blank, an item of a JSON array, a row of Parquet. Blank
+    lines and the header are none. Ready-made vectors must be as many as the records.
     """
 
     def __init__(self, spec: CorpusSpec) -> None:
@@ -43,6 +49,11 @@ class TableCorpus:
         self.columns = dict(spec.columns) or guess(known)
         self._known = known
         self._check_columns(known, sample)
+        for file in spec.embeddings.values():
+            open_vectors(file)  # quick; counting a table is not
+        records = count_records(path) if spec.embeddings else 0
+        for file in spec.embeddings.values():
+            open_vectors(file, rows=records)
 
     def _sample(self) -> list[Row]:
         """The first rows; raises ``CorpusError``, with what is wrong, where there is none."""
@@ -93,12 +104,12 @@ class TableCorpus:
             remedy_here = f"say --columns caption=… if it is one of: {', '.join(self._known[:40])}"
             where = str(self.path)
             yield Skipped(where, reasons.NO_CAPTION_COLUMN, remedy_here, dropped=False)
-        for row in read_rows(self.path, self.columns.values()):
+        for number, row in numbered(self.path, read_rows(self.path, self.columns.values())):
             if isinstance(row, Skipped):
                 yield row
             else:
                 problems: list[Skipped] = []
-                case = self._case(row, finder, problems)
+                case = replace(self._case(row, finder, problems), row=number)
                 yield from finder.problems
                 finder.problems.clear()
                 yield from gate.admit(case, row.where, problems, remedy)

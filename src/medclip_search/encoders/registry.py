@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from medclip_search.encoders import compact
 from medclip_search.encoders.base import Encoder, EncoderSpec, Space
+from medclip_search.encoders.open_clip import choose, hub, source
+from medclip_search.encoders.open_clip.packages import INSTALL, missing_package
 from medclip_search.errors import EncoderError, UsageError
 
 
@@ -14,7 +16,7 @@ class EncoderDescription:
     """One line of ``medclip-search encoder list``.
 
     ``available`` tells whether it can be loaded here and now; where it cannot, ``note`` says
-    why and what to do.
+    why and what to do. ``spaces`` is empty where they depend on the model that is chosen.
     """
 
     name: str
@@ -27,19 +29,33 @@ class EncoderDescription:
 
 def available() -> list[EncoderDescription]:
     """All encoders, the default first, also those that cannot be loaded here."""
-    return [_compact()]
+    return [_compact(), _biomedclip(), _open_clip()]
 
 
 def load(spec: EncoderSpec | str) -> Encoder:
     """The encoder that is meant; raises ``EncoderError`` where it is unknown or missing."""
     if isinstance(spec, str):
         spec = EncoderSpec(spec)
-    if spec.name == compact.CompactEncoder.name:
-        if spec.model is not None:
-            raise UsageError("--model: the encoder compact has no model to choose; leave it out")
-        return compact.CompactEncoder()
-    known = ", ".join(one.name for one in available())
-    raise EncoderError(f"encoder {spec.name}: unknown; choose one of: {known}")
+    if spec.name in choose.NAMES:
+        return choose.load(spec)
+    if spec.name != compact.CompactEncoder.name:
+        known = ", ".join((compact.CompactEncoder.name, *choose.NAMES))
+        raise EncoderError(f"encoder {spec.name}: unknown; choose one of: {known}")
+    return _load_compact(spec)
+
+
+def _load_compact(spec: EncoderSpec) -> Encoder:
+    name = spec.name
+    if spec.model is not None:
+        raise UsageError(f"--model: the encoder {name} has no model to choose; leave it out")
+    for space in spec.spaces:
+        if space != compact.SPACE.name:
+            raise UsageError(f"--spaces {space}: the encoder {name} has one space, {name}")
+    if spec.runtime not in ("auto", "onnx"):
+        raise UsageError(
+            f"--runtime {spec.runtime}: the encoder {name} runs by ONNX Runtime only; leave it out"
+        )
+    return compact.CompactEncoder()
 
 
 def _compact() -> EncoderDescription:
@@ -56,4 +72,42 @@ def _compact() -> EncoderDescription:
         licence=compact.LICENCE,
         available=usable,
         note=note,
+    )
+
+
+def _biomedclip() -> EncoderDescription:
+    """Told from the cache and the list of packages; nothing is imported or downloaded."""
+    package = missing_package()
+    if package is not None:
+        note = (
+            f"{package} is not installed: {INSTALL}, or give --model with a folder "
+            "that 'encoder export' wrote"
+        )
+    elif hub.cached(source.BIOMEDCLIP.removeprefix(hub.PREFIX), source.HUB_WEIGHTS):
+        note = "its weights are in the cache"
+    else:
+        note = "its weights (0.8 GB) are downloaded at first use, or give --model with its folder"
+    return EncoderDescription(
+        name=choose.BIOMEDCLIP_NAME,
+        spaces=(
+            Space(choose.BIOMEDCLIP_NAME, 512, embeds_words=True),
+            Space(f"{choose.BIOMEDCLIP_NAME}-trunk", 768),
+        ),
+        embeds_words=True,
+        licence="MIT",
+        available=package is None,
+        note=f"BiomedCLIP; embeds images and words; {note}",
+    )
+
+
+def _open_clip() -> EncoderDescription:
+    package = missing_package()
+    note = "any model of open_clip, given by --model; embeds images and words"
+    return EncoderDescription(
+        name=choose.ANY_NAME,
+        spaces=(),
+        embeds_words=True,
+        licence="the model's own",
+        available=package is None,
+        note=note if package is None else f"{note}; {package} is not installed: {INSTALL}",
     )

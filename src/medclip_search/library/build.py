@@ -23,6 +23,7 @@ from medclip_search.library.compact import compact
 from medclip_search.library.embed import begin_spaces, embed
 from medclip_search.library.embed_captions import embed_captions
 from medclip_search.library.generation import remembered_encoder
+from medclip_search.library.ready_vectors import begin_ready_spaces, take_vectors
 from medclip_search.library.repair import drop_damaged
 from medclip_search.library.workcatalogue import WorkCatalogue
 from medclip_search.library.writer import Writer, writing
@@ -44,6 +45,7 @@ class BuildSummary:
     added: int = 0
     changed: int = 0
     embedded: int = 0
+    ready: int = 0
     captions: int = 0
     pruned: int = 0
     vanished: int = 0
@@ -120,10 +122,13 @@ def build(
             catalogue.restore_removed()
         if loaded is not None:
             begin_spaces(writer, loaded, captions=catalogue.fact("embed_captions") is not None)
+        read = [corpus.spec for corpus in corpora]
+        begin_ready_spaces(writer, read)
         writer.worth_keeping = True
         seen = catalogue.begin_build()
         for corpus in corpora:
             _ingest(writer, corpus, seen, prune, summary, tell, progress)
+        summary.ready = take_vectors(writer, read, loaded, tell, progress)
         summary.embedded = embed(writer, loaded, tell, progress)
         if loaded is not None:
             summary.captions = embed_captions(writer, loaded, progress)

@@ -7,7 +7,7 @@ catalogue counts them, as those of images are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from medclip_search.encoders.base import Encoder, Space
 from medclip_search.errors import CorpusError, ImageError
 from medclip_search.images import read_image
 from medclip_search.images.sources import read_source
-from medclip_search.library.catalogue import SpaceRecord
+from medclip_search.library.catalogue import SourceRecord, SpaceRecord
 from medclip_search.library.durable import digest
 from medclip_search.library.writer import Writer
 from medclip_search.progress import Progress
@@ -36,7 +36,7 @@ _TRIES = 8  # cases looked at in each place for a picture that can be read
 _ALIKE = 0.9  # cosine of one picture's vector made here and elsewhere, at the least
 
 
-def begin_ready_spaces(writer: Writer, specs: Iterable[CorpusSpec]) -> None:
+def begin_ready_spaces(writer: Writer, specs: Sequence[CorpusSpec]) -> None:
     """Make sure the library has the spaces of which tables bring vectors.
 
     To be called after ``begin_spaces``: where the encoder has a space of this name, the space is
@@ -76,7 +76,7 @@ def begin_ready_spaces(writer: Writer, specs: Iterable[CorpusSpec]) -> None:
 
 def take_vectors(
     writer: Writer,
-    specs: Iterable[CorpusSpec],
+    specs: Sequence[CorpusSpec],
     encoder: Encoder | None,
     report: Callable[[Skipped], None],
     progress: Progress,
@@ -87,10 +87,9 @@ def take_vectors(
     infinity, zeros) has none. Raises ``CorpusError`` where the encoder, which is to have made
     the vectors, makes others of the same pictures.
     """
-    sources = {record.name: record.number for record in writer.catalogue.sources()}
-    spaces = {record.space.name: record for record in writer.catalogue.spaces()}
+    sources = {record.name: record for record in writer.catalogue.sources()}
     return sum(
-        _take(writer, sources[spec.name], spec.name, spaces[name], path, encoder, report, progress)
+        _take(writer, sources[spec.name], name, path, encoder, report, progress)
         for spec in specs
         for name, path in spec.embeddings.items()
     )
@@ -98,15 +97,14 @@ def take_vectors(
 
 def _take(
     writer: Writer,
-    source: int,
-    corpus: str,
+    corpus: SourceRecord,
     name: str,
     path: Path,
     encoder: Encoder | None,
     report: Callable[[Skipped], None],
     progress: Progress,
 ) -> int:
-    catalogue = writer.catalogue
+    catalogue, source = writer.catalogue, corpus.number
     record = next(one for one in catalogue.spaces() if one.space.name == name)
     status = path.stat()
     mark, before = f"{status.st_size}:{status.st_mtime_ns}", catalogue.given()[source, name]
@@ -118,10 +116,10 @@ def _take(
         met = sorted(set(catalogue.unseen(source, build + 1)) - unmet)
         _refuse_other_order(writer, source, record, path, vectors, met, encoder)
     count, row, last = 0, record.rows, -1
-    total = catalogue.counts_by_source()[corpus]
+    total = catalogue.counts_by_source()[corpus.name]
     with (
         writer.append_file(name, "embeddings", ".f16") as file,
-        progress(f"vectors of {corpus}", total, "vector") as advance,
+        progress(f"vectors of {corpus.name}", total, "vector") as advance,
     ):
         while some := catalogue.numbered_cases(source, record, after=last, limit=_COMMIT):
             last = some[-1][0]
@@ -131,7 +129,8 @@ def _take(
                 if number is not None and key not in unmet
             ]
             half = _half(path, vectors, [number for _, _, number, _ in here])
-            finite, filled = np.isfinite(half).all(axis=1), half.any(axis=1)
+            finite = np.asarray(np.isfinite(half).all(axis=1))
+            filled = np.asarray(half.any(axis=1))
             fresh: list[tuple[int, bytes, bytes]] = []
             lost: list[int] = []
             for at, (key, case_id, number, old) in enumerate(here):
@@ -233,4 +232,5 @@ def _embedded(encoder: Encoder, space: str, source: ImageSource) -> NDArray[np.f
         image = read_image(read_source(source), frame=source.frame, name=source.name)
     except (OSError, ImageError, MemoryError):
         return None
-    return encoder.encode_images(encoder.preprocess(image)[np.newaxis])[space][0]
+    made = encoder.encode_images(encoder.preprocess(image)[np.newaxis])[space]
+    return np.asarray(made[0], np.float32)

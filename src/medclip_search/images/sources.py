@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import stat
 
 from medclip_search.cases import ImageSource
 from medclip_search.errors import ImageError
+from medclip_search.images.parquet import is_parquet, read_cell
+from medclip_search.images.zips import open_zip
 
 MOST_BYTES = 2 << 30
 """Some pictures are read at once, and none of use, nor a clip, is larger."""
 
 
 def read_source(source: ImageSource) -> bytes:
-    """The bytes of a picture's file. Raises ``OSError`` or ``ImageError``.
+    """The bytes of a picture: a file's, or those of a member of a zip or of a Parquet file.
 
-    Only a regular file is opened: a pipe would be waited for, a device could do anything.
+    Nothing is unpacked to disk. Only a regular file is opened: a pipe would be waited for, a
+    device could do anything. Safe in any number of threads. Raises ``OSError`` or
+    ``ImageError``.
     """
-    status = source.path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise ImageError(str(source), "is not a regular file", "put a picture in its place")
+    status = _status(source)
+    if source.member is not None:
+        if is_parquet(source.path):
+            return read_cell(source.path, source.member, MOST_BYTES)
+        return open_zip(source.path).read(source.member, MOST_BYTES)
     if status.st_size > MOST_BYTES:
         limit = f"{MOST_BYTES / 2**30:g} GiB"
         raise ImageError(str(source), f"is larger than {limit}", "scale it down or split the clip")
@@ -26,6 +33,21 @@ def read_source(source: ImageSource) -> bytes:
 
 
 def source_mark(source: ImageSource) -> str:
-    """What changes when the picture's file changes. Raises ``OSError`` or ``ImageError``."""
-    status = source.path.stat()
+    """What changes when the picture changes. Raises ``OSError`` or ``ImageError``.
+
+    For a file, and for a cell of a Parquet file, its size and time; for a member of a zip its
+    size and CRC from the zip's directory, so that a fresh download of the same zip changes
+    nothing.
+    """
+    status = _status(source)
+    if source.member is not None and not is_parquet(source.path):
+        member = open_zip(source.path).find(source.member)
+        return f"{member.size}:{member.crc:08x}"
     return f"{status.st_size}:{status.st_mtime_ns}"
+
+
+def _status(source: ImageSource) -> os.stat_result:
+    status = source.path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError(str(source), "is not a regular file", "put a picture in its place")
+    return status

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medclip_search import encoders
 from medclip_search.cases import Case
-from medclip_search.corpora import open_corpus, spec_from_json, spec_to_json
+from medclip_search.corpora import reasons, spec_from_json, spec_to_json
 from medclip_search.corpora.base import Corpus, CorpusSpec, Skipped
 from medclip_search.describe import describe
 from medclip_search.encoders.base import Encoder, EncoderSpec
@@ -22,6 +22,7 @@ from medclip_search.images.sources import source_mark
 from medclip_search.library.compact import compact
 from medclip_search.library.embed import begin_spaces, embed
 from medclip_search.library.embed_captions import embed_captions
+from medclip_search.library.emptied import knows_by_files, open_source
 from medclip_search.library.generation import remembered_encoder
 from medclip_search.library.ready_vectors import begin_ready_spaces, take_vectors
 from medclip_search.library.repair import drop_damaged
@@ -37,7 +38,11 @@ Report = Callable[[Skipped], None]
 
 @dataclass(slots=True)
 class BuildSummary:
-    """What a build did. ``generation`` is the one that is published now."""
+    """What a build did. ``generation`` is the one that is published now.
+
+    ``without_image`` counts the cases whose images were deleted on request: they keep what was
+    made of these.
+    """
 
     generation: int = 0
     cases: int = 0
@@ -52,6 +57,7 @@ class BuildSummary:
     kept_out: int = 0
     repaired: int = 0
     lost: int = 0
+    without_image: int = 0
     fell_back: bool = False
     limit: int = 0
     published: bool = False
@@ -85,7 +91,7 @@ def build(
     """
     if limit is not None and limit < 0:
         raise UsageError(f"--limit {limit}: give a number of cases, or 0 for all of them")
-    given = [open_corpus(spec) for spec in specs]
+    given = [open_source(library, spec) for spec in specs]
     summary = BuildSummary()
 
     def tell(skipped: Skipped) -> None:
@@ -132,11 +138,12 @@ def build(
         summary.embedded = embed(writer, loaded, tell, progress)
         if loaded is not None:
             summary.captions = embed_captions(writer, loaded, progress)
+        summary.lost = catalogue.count_lost()  # before those go of which nothing is left
         with catalogue.transaction():
             catalogue.delete_cases(catalogue.empty_cases(), remember=False)
         compact(writer, "anything is dead" if purge else "much is dead")
         summary.cases, summary.images = catalogue.count(), catalogue.count_images()
-        summary.lost = catalogue.count_lost()
+        summary.without_image = catalogue.count_deleted_images()
         summary.limit = int(catalogue.fact("limit") or 0)
         if writer.has_changes():
             summary.generation, summary.published = writer.publish(progress).number, True
@@ -209,7 +216,8 @@ def _remembered(
     for source in writer.catalogue.sources():
         if source.name not in names:
             try:
-                found.append(open_corpus(spec_from_json(json.loads(source.spec))))
+                spec = spec_from_json(json.loads(source.spec))
+                found.append(open_source(writer.library, spec))
             except CorpusError as error:
                 errors.append(error)
     if errors and must and not (found or given or writer.resumed):
@@ -254,8 +262,12 @@ def _ingest(
     name = corpus.spec.name
     source = _put_source(catalogue, corpus)
     limit = int(catalogue.fact("limit") or 0)
-    entries = iter(corpus)
+    of_files = knows_by_files(corpus.spec)
+    entries = _without_deleted(catalogue, source, corpus)
     count, ended, whole = 0, False, True
+    if limit:  # cases that the source cannot tell of any more count as met
+        untold = catalogue.untold_images(source, of_files=of_files)
+        count = sum(not path.exists() for path in untold)
     with progress(f"cases of {name}", limit or corpus.count(), "case") as advance:
         while not ended and not (limit and count >= limit):
             with catalogue.transaction():
@@ -272,7 +284,7 @@ def _ingest(
                 else:
                     ended = True
     if ended:
-        gone = catalogue.unseen(source, seen)
+        gone = catalogue.unseen(source, seen, of_files=of_files)
         if prune and not whole:
             tell(Skipped(f"corpus {name}", "not pruned, because it could not be read whole"))
         elif prune:
@@ -280,6 +292,30 @@ def _ingest(
                 summary.pruned += catalogue.delete_cases(gone, remember=False)
         else:
             summary.vanished += len(gone)
+
+
+def _without_deleted(
+    catalogue: WorkCatalogue, source: int, corpus: Corpus
+) -> Iterator[Case | Skipped]:
+    """What a corpus tells, but not that images are missing which were deleted on request.
+
+    A reader tells what is wrong with a case just before the case.
+    """
+    missing: list[Skipped] = []
+    for entry in corpus:
+        if isinstance(entry, Skipped):
+            if entry.reason == reasons.MISSING_IMAGE and not entry.dropped:
+                missing.append(entry)
+                continue
+            if entry.dropped:  # what was wrong was wrong with this one
+                yield from missing
+                missing.clear()
+        else:
+            if entry.image is not None or not catalogue.has_deleted_image(source, entry.id):
+                yield from missing
+            missing.clear()
+        yield entry
+    yield from missing
 
 
 def _put(
@@ -298,14 +334,18 @@ def _put(
         try:
             stat = source_mark(case.image)
         except (OSError, ImageError) as error:
+            expected = isinstance(error, FileNotFoundError) and writer.catalogue.has_deleted_image(
+                source, case.id
+            )
             if isinstance(error, ImageError):
                 lost = Skipped(str(case.image), error.reason, error.remedy, dropped=False)
             else:
                 reason = f"the image cannot be read ({error.strerror})"
                 lost = Skipped(str(case.image), reason, dropped=False)
-            tell(lost)
+            if not expected:
+                tell(lost)
             case = replace(case, image=None)
-            if not case.caption:
+            if not case.caption and not expected:
                 return False
     outcome = writer.catalogue.put_case(source, root, describe(case), stat, seen)
     if outcome == "added":

@@ -65,6 +65,22 @@ class SourceRecord:
     root: str
 
 
+@dataclass(frozen=True, slots=True)
+class ImageCase:
+    """A case's image, and the mark of its file where all that is made of it is there.
+
+    ``mark`` is ``None`` where a vector or the thumbnail is wanting, or the image was seen to
+    change since. ``id`` is the source's own, ``metadata`` JSON.
+    """
+
+    key: int
+    source: int
+    id: str
+    image: ImageSource
+    mark: str | None
+    metadata: str
+
+
 class Catalogue:
     """Reads of one catalogue. Safe for use by several threads."""
 
@@ -130,6 +146,56 @@ class Catalogue:
             )
             for n, name, d, w, c, maker, holds, joint, mark, path, size in rows
         ]
+
+    def encoded_spaces(self) -> list[SpaceRecord]:
+        """The spaces whose rows an encoder makes of images."""
+        return [
+            record
+            for record in self.spaces()
+            if record.space.holds == "images" and not record.space.ready_made
+        ]
+
+    def _lacks_part(self) -> str:
+        lacks = ["NOT EXISTS (SELECT 1 FROM thumbnails t WHERE t.key = c.key)"]
+        lacks += [
+            f"(NOT EXISTS (SELECT 1 FROM rows_{record.number} r WHERE r.key = c.key) AND NOT "
+            "EXISTS (SELECT 1 FROM given g JOIN spaces p ON p.name = g.space "
+            f"WHERE g.source = c.source AND p.number = {record.number}))"
+            for record in self.encoded_spaces()
+        ]
+        return f"({' OR '.join(lacks)})"
+
+    def image_cases(self) -> Iterator[ImageCase]:
+        """Every case that has, or had, an image, in the order of the keys, streamed."""
+        last = -1
+        statement = (
+            "SELECT c.key, c.source, c.source_id, s.root, c.image_path, c.image_frame, "
+            "c.image_member, CASE WHEN c.image_stat IS c.embedded_stat AND NOT "
+            f"{self._lacks_part()} THEN c.embedded_stat END, c.metadata {CASES} "
+            "WHERE c.image_path IS NOT NULL AND c.key > ? ORDER BY c.key LIMIT 2000"
+        )
+        while rows := self._all(statement, (last,)):
+            for key, source, name, root, path, frame, member, mark, metadata in rows:
+                image = ImageSource(Path(root) / path, frame, member)
+                yield ImageCase(key, source, name, image, mark, metadata)
+                last = key
+
+    def image_was_deleted(self, key: int) -> bool:
+        """Whether a case's image file was deleted on the user's request."""
+        return self._all("SELECT image_deleted FROM cases WHERE key = ?", (key,)) == [(1,)]
+
+    def count_deleted_images(self) -> int:
+        """How many cases have no image file any more, on the user's request."""
+        return int(self._all("SELECT count(*) FROM cases WHERE image_deleted")[0][0])
+
+    def is_emptied(self, name: str) -> bool:
+        """Whether all of a source's images were deleted on the user's request."""
+        found = self._all(
+            "SELECT min(c.image_deleted) FROM cases c JOIN sources s ON s.source = c.source "
+            "WHERE s.name = ? AND c.image_path IS NOT NULL",
+            (name,),
+        )
+        return found == [(1,)]
 
     def append_files(self) -> dict[str, tuple[str, int]]:
         """Path and counted bytes of each append-only file by its name."""

@@ -53,7 +53,7 @@ class WorkCatalogue(Catalogue):
         return cls(connection)
 
     restated = False
-    """Whether image files were found touched but unchanged: worth remembering."""
+    """Whether something was learnt of image files that changes no index: worth remembering."""
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -105,13 +105,14 @@ class WorkCatalogue(Catalogue):
         this id, and its prefixed form too.
         """
         known = self._run(
-            "SELECT key, signature, image_stat, embedded_stat, image_path, image_frame, "
-            "image_member FROM cases WHERE source = ? AND source_id = ?",
+            "SELECT key, signature, image_stat, embedded_stat, image_deleted, image_path, "
+            "image_frame, image_member FROM cases WHERE source = ? AND source_id = ?",
             (source, case.id),
         ).fetchone()
+        came_back = known is not None and case.image is not None and known[4]
         if known is not None and case.image is None and known[3] is not None:
             # The raw image was deleted after it was embedded: the case keeps what it had.
-            case = replace(case, image=ImageSource(Path(root) / known[4], known[5], known[6]))
+            case = replace(case, image=ImageSource(Path(root) / known[5], known[6], known[7]))
             stat = known[2]
         values = _columns(case, root)
         # A column that came later counts only where it says something: no case looks changed.
@@ -119,13 +120,15 @@ class WorkCatalogue(Catalogue):
             _json(values if values[3] is not None else values[:3] + values[4:]).encode()
         )
         if known is not None:
-            key, old, old_stat, _, *shown = known
+            key, old, old_stat, _, _, *shown = known
             self._run(
                 "UPDATE cases SET seen = ?, image_stat = ?, source_row = ? WHERE key = ?",
                 (seen, stat, case.row, key),
             )
+            if came_back:
+                self._run("UPDATE cases SET image_deleted = 0 WHERE key = ?", (key,))
             if old == signature:
-                return "same" if old_stat == stat else "touched"
+                return "same" if old_stat == stat and not came_back else "touched"
             self._run(
                 f"UPDATE cases SET ({_GIVEN}) = ({_marks(len(values))}), signature = ? "
                 "WHERE key = ?",
@@ -175,10 +178,39 @@ class WorkCatalogue(Catalogue):
         )
         return int(self.fact("builds") or 0)
 
-    def unseen(self, source: int, seen: int) -> list[int]:
-        """Keys of the cases that a build did not meet in their source."""
-        rows = self._run("SELECT key FROM cases WHERE source = ? AND seen < ?", (source, seen))
+    def unseen(self, source: int, seen: int, *, of_files: bool) -> list[int]:
+        """Keys of the cases that a build did not meet in their source.
+
+        ``of_files``: the source knows its cases by their image files.
+        """
+        rows = self._run(
+            "SELECT key FROM cases c WHERE source = ? AND seen < ? AND NOT " + _UNTOLD,
+            (source, seen, of_files),
+        )
         return [int(row[0]) for row in rows]
+
+    def untold_images(self, source: int, *, of_files: bool) -> Iterator[Path]:
+        """Where the images lay of cases that their source cannot tell of any more."""
+        rows = self._run(
+            f"SELECT s.root, c.image_path {CASES} WHERE c.source = ? AND " + _UNTOLD,
+            (source, of_files),
+        )
+        return (Path(root) / path for root, path in rows)
+
+    def has_deleted_image(self, source: int, case_id: str) -> bool:
+        """Whether the image of a case of this (source's own) id was deleted on request."""
+        found = self._run(
+            "SELECT image_deleted FROM cases WHERE source = ? AND source_id = ?",
+            (source, case_id),
+        ).fetchone()
+        return found is not None and bool(found[0])
+
+    def mark_images_deleted(self, keys: Iterable[int]) -> int:
+        """The user asked for these cases' images to be deleted; tells how many were not marked."""
+        statement = "UPDATE cases SET image_deleted = 1 WHERE key = ? AND NOT image_deleted"
+        count = sum(self._run(statement, (key,)).rowcount for key in keys)
+        self.restated = self.restated or count > 0
+        return count
 
     def empty_cases(self) -> list[int]:
         """Keys of cases that have neither a caption nor a decoded image."""
@@ -283,14 +315,6 @@ class WorkCatalogue(Catalogue):
             for key, source, name, root, path, frame, member, stat in rows.fetchall()
         ]
 
-    def encoded_spaces(self) -> list[SpaceRecord]:
-        """The spaces whose rows an encoder makes of images."""
-        return [
-            record
-            for record in self.spaces()
-            if record.space.holds == "images" and not record.space.ready_made
-        ]
-
     def row_digest(self, space: SpaceRecord, key: int) -> bytes | None:
         """The digest of what a case's row was made from, ``None`` where it has no row."""
         found = self._run(
@@ -366,19 +390,9 @@ class WorkCatalogue(Catalogue):
         )
         return int(found.fetchone()[0])
 
-    def _lacks_part(self) -> str:
-        lacks = ["NOT EXISTS (SELECT 1 FROM thumbnails t WHERE t.key = c.key)"]
-        lacks += [
-            f"(NOT EXISTS (SELECT 1 FROM rows_{record.number} r WHERE r.key = c.key) AND NOT "
-            "EXISTS (SELECT 1 FROM given g JOIN spaces p ON p.name = g.space "
-            f"WHERE g.source = c.source AND p.number = {record.number}))"
-            for record in self.encoded_spaces()
-        ]
-        return f"({' OR '.join(lacks)})"
-
     def _is_pending(self) -> str:
         return (
-            "c.image_path IS NOT NULL AND c.image_stat IS NOT NULL "
+            "c.image_path IS NOT NULL AND c.image_stat IS NOT NULL AND NOT c.image_deleted "
             f"AND (c.embedded_stat IS NOT c.image_stat OR {self._lacks_part()})"
         )
 
@@ -432,6 +446,10 @@ _GIVEN = (
     "caption, image_path, image_frame, image_member, article, licence, licence_class, "
     "year, modality, region, keywords, cuis, metadata, origins"
 )
+
+
+# Its image was deleted on request, and without it the source does not tell of the case.
+_UNTOLD = "(c.image_deleted AND (? OR c.caption = ''))"
 
 
 def _marks(count: int) -> str:

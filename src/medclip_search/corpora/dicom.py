@@ -31,7 +31,7 @@ from medclip_search.corpora.files import Listing, check_folder, fault_of, unread
 from medclip_search.corpora.pictures import is_utf8, may_be_image
 from medclip_search.errors import CorpusError, ImageError
 from medclip_search.images.dicom_caption import describe_dicom
-from medclip_search.images.dicom_series import Place, may_be_dicom, read_place
+from medclip_search.images.dicom_series import PIXELS_MISSING, Place, may_be_dicom, read_place
 from medclip_search.progress import SILENT, Advance, Progress
 
 NOT_DICOM = "not DICOM"
@@ -128,14 +128,14 @@ class DicomCorpus:
         path = chosen.slice.path
         where = self._where(path)
         try:
-            said = describe_dicom(path, where)
+            said = describe_dicom(path, where, chosen.frame)
             identity = series if chosen.slice.place.series else _content_id(path)
         except (OSError, ImageError) as error:
             yield _unreadable(where, error)
             return
-        metadata: dict[str, Value] = {**said.facts, "slices": total}
+        metadata: dict[str, Value] = dict(said.facts)
         if total > 1:
-            metadata["slice"] = chosen.number
+            metadata |= {"slice": chosen.number, "slices": total}
         origins: dict[str, str] = {}
         if said.modality:
             origins["modality"] = "dicom:Modality"
@@ -289,4 +289,5 @@ def _unreadable(where: str, error: OSError | ImageError) -> Skipped:
         return unread(where, fault_of(error))
     if error.reason == reasons.UNREADABLE:
         return unread(where, error.reason)
-    return Skipped(where, error.reason, error.remedy)
+    lost = error.reason == PIXELS_MISSING
+    return Skipped(where, error.reason, error.remedy, incomplete=lost)

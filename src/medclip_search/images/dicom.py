@@ -135,7 +135,7 @@ def pixels_follow(stream: BinaryIO, header: Dataset) -> bool:
         return False
     implicit, little = header.original_encoding
     length = element[4:8] if implicit else element[8:12]
-    if length == _UNDEFINED_LENGTH:
+    if _UNDEFINED_LENGTH in (length, element[4:8]):  # some lack the VR that they must have
         return True
     begin = stream.tell() - (4 if implicit else 0)
     return begin + int.from_bytes(length, "little" if little else "big") <= stream.seek(0, 2)

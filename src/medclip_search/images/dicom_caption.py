@@ -22,6 +22,7 @@ from medclip_search.images.dicom_terms import (
     LATERALITIES,
     MODALITY_TERMS,
     NO_CONTRAST,
+    NO_DESCRIPTION,
     VIEWS,
 )
 from medclip_search.images.limits import MAX_PIXELS, image_errors
@@ -48,8 +49,8 @@ class DicomDescription:
     facts: dict[str, str | float]
 
 
-def describe_dicom(path: str | Path, name: str) -> DicomDescription:
-    """Describe a DICOM file from its header. Raises ``ImageError``; ``name`` is the file's in it.
+def describe_dicom(path: str | Path, name: str, frame: int | None = None) -> DicomDescription:
+    """Describe a DICOM file, or a frame of it. Raises ``ImageError``, which calls it ``name``.
 
     Where the header cannot be read whole, no free text of it is used.
     """
@@ -59,17 +60,17 @@ def describe_dicom(path: str | Path, name: str) -> DicomDescription:
             identifiers = Identifiers(header)
         except Exception:  # then nobody knows what its descriptions may repeat
             identifiers = None
-        return _describe(header, identifiers)
+        return _describe(header, identifiers, frame or 0)
 
 
-def _describe(header: Dataset, identifiers: Identifiers | None) -> DicomDescription:
+def _describe(header: Dataset, identifiers: Identifiers | None, frame: int) -> DicomDescription:
     known = facts_of(header)
     code = _code(header, "Modality")
     name, *others = MODALITY_TERMS.get(code, ("",))
     facts: dict[str, str | float] = {}
     if name:
         facts["dicom_modality"] = code
-    if plane := plane_of(header):
+    if plane := plane_of(header, frame):
         facts["plane"] = plane
     side = _code(header, "ImageLaterality") or _code(header, "Laterality")
     if side in LATERALITIES:
@@ -77,7 +78,7 @@ def _describe(header: Dataset, identifiers: Identifiers | None) -> DicomDescript
     if view := _view(header):
         facts["view"] = view
     if (agent := element(header, "ContrastBolusAgent")) is not None:
-        facts["contrast"] = "no" if "".join(_words(str(agent))) in NO_CONTRAST else "yes"
+        facts["contrast"] = "no" if _letters(str(agent)) in NO_CONTRAST else "yes"
     if (thickness := numbers(header, "SliceThickness", 1)) and thickness[0] > 0:
         facts["slice_thickness"] = round(thickness[0], 2)
     if _code(header, "BurnedInAnnotation") == "YES":
@@ -122,7 +123,8 @@ def _free_texts(header: Dataset, identifiers: Identifiers) -> list[str]:
         parts = [str(value)] if isinstance(value, str) else [str(one) for one in value]
         text = " ".join(_UNFIT.sub("", " ".join(parts)).replace("_", " ").split())
         text = text.replace("^", " ").strip()
-        if any(c.isalpha() for c in text) and len(text) <= _LONGEST and identifiers.allow(text):
+        says_something = any(c.isalpha() for c in text) and _letters(text) not in NO_DESCRIPTION
+        if says_something and len(text) <= _LONGEST and identifiers.allow(text):
             texts.append(text)
     return texts
 
@@ -143,3 +145,7 @@ def _holds(text: str, part: str) -> bool:
 
 def _words(text: str) -> list[str]:
     return _WORD.findall(fold(text))
+
+
+def _letters(text: str) -> str:
+    return "".join(_words(text))

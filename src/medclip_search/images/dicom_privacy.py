@@ -61,7 +61,7 @@ _SEQUENCES = _set(
 _TEXTS = frozenset({"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UT"})
 
 _PARTICLES = _set("of the and for in at de la le du des der die das und et von van el")
-_PLAIN = _PARTICLES.union(
+PLAIN = _PARTICLES.union(
     (word.casefold() for word in (*MODALITY_TERMS, *REGION_OF)),
     _set("""
     mri pet xray ray radiology imaging diagnostic medical medicine nuclear hospital clinic center
@@ -70,10 +70,12 @@ _PLAIN = _PARTICLES.union(
 )
 """Words that identify nothing, though places are called by them."""
 
-_MONTH = (
-    r"(?:jan|feb|f[eé]v|m[aä]r|mrz|apr|avr|ma[iy]|jun|juin|jul|juil|aug|ao[uû]|sep|o[ck]t|nov|de[cz]"
-    r"|d[eé]c)[a-zéû]{0,7}"
-)
+_MONTH = """(?:
+    jan(?:uary?|vier)? | feb(?:ruary?)? | f[eé]v(?:rier)? | mar(?:ch|s|zo)? | m[aä]rz | mrz
+  | a[pv]r(?:il)? | ma[iy]o? | june? | juni[no]? | juin | july? | juli[o]? | juil(?:let)?
+  | aug(?:ust)? | ao[uû]t | agosto | sept?(?:emb(?:er|re))? | o[ck]t(?:ob(?:er|re))?
+  | nov(?:emb(?:er|re))? | d[eé][cz](?:emb(?:er|re))?
+)"""
 _SUSPECT = re.compile(
     rf"""
       \d{{5}}                                                # any longer number
@@ -81,7 +83,7 @@ _SUSPECT = re.compile(
     | (?<!\d) \d{{4}} [-./\s] \d{{1,2}} [-./\s] \d{{1,2}} (?!\d)   # 2004-01-19
     | (?<!\d) \d{{1,2}} [-./] \d{{1,2}} [-./] (?: \d{{4}} | \d\d ) (?!\d)
     | (?<!\d) \d{{1,2}} \. \d{{1,2}} \. (?!\d)                 # 19.1.
-    | \d{{1,4}} [\s./,-]{{0,2}} \b{_MONTH}\b | \b{_MONTH}\b [\s./,-]{{0,2}} \d{{1,4}} (?!\d)
+    | \d [\s./,-]{{0,2}} {_MONTH} (?![^\W\d_]) | (?<![^\W\d_]) {_MONTH} [\s./,-]{{0,2}} \d
     | (?: \d+ \. ){{4}} \d                                   # a UID, an address
     | (?<!\d) \d{{1,2}} [:h] \d\d (?!\d)                       # a time
     | @ | www\. | https?:
@@ -104,7 +106,7 @@ class Identifiers:
         self._words: set[str] = set()
         for text, personal in _identifying(header, False):
             for folded in _folds(text):
-                harmless = _PARTICLES if personal else _PLAIN
+                harmless = _PARTICLES if personal else PLAIN
                 words = {word for word in _BREAK.split(folded) if _is_telling(word)} - harmless
                 if words:
                     self._words |= {*words, _BREAK.sub("", folded)}

@@ -23,8 +23,10 @@ from medclip_search.images.quiet import quietly
 from medclip_search.images.raster import looks_like_raster
 
 WITHOUT_PICTURE = "DICOM without a picture"
+PIXELS_MISSING = "DICOM image whose pixels are missing"
 CUT_SHORT = "file damaged or cut short"
 
+_REMEDY = "copy or export it again"
 _PLANES = ("sagittal", "coronal", "axial")  # normal mostly along x, y, z of PS3.3 C.7.6.2.1.1
 _MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 _ELEMENTS = [
@@ -91,20 +93,23 @@ def read_place(path: str | Path, name: str) -> Place | None:
         except Exception:  # whatever pydicom raises for bytes that are no header
             if head[HEAD - 4 :] != b"DICM":
                 return None
-            raise ImageError(name, CUT_SHORT, "copy or export it again") from None
+            raise ImageError(name, CUT_SHORT, _REMEDY) from None
         rows, columns = (whole_number(header, key) or 0 for key in ("Rows", "Columns"))
-        if not whole or rows < 1 or columns < 1:
-            raise _unusable(header, rows > 0 or whole, name)
+        if rows < 1 or columns < 1:
+            raise _without_picture(header, name)
+        if not whole:
+            raise ImageError(name, CUT_SHORT, _REMEDY)
         return _place(header, rows, columns)
 
 
-def plane_of(header: Dataset) -> str:
+def plane_of(header: Dataset, frame: int = 0) -> str:
     """``axial``, ``coronal``, ``sagittal``, whichever is nearest, or ``""`` where unknown.
 
-    Of an enhanced series the orientation that its frames share counts.
+    An enhanced series has it in the functional groups of its frames, or of this one.
     """
     normal = slice_normal(header)
-    for group in element(header, "SharedFunctionalGroupsSequence") or []:
+    own = (element(header, "PerFrameFunctionalGroupsSequence") or [])[frame : frame + 1]
+    for group in [*own, *(element(header, "SharedFunctionalGroupsSequence") or [])]:
         for macro in element(group, "PlaneOrientationSequence") or []:
             normal = normal or slice_normal(macro)
     return _plane(normal) if normal else ""
@@ -198,11 +203,13 @@ def _kind(header: Dataset) -> UID:
     return UID(str(element(header, "SOPClassUID") or declared or ""))
 
 
-def _unusable(header: Dataset, has_some: bool, name: str) -> ImageError:
-    """Why a file has no whole picture: it lost it, or its kind of object has none."""
+def _without_picture(header: Dataset, name: str) -> ImageError:
+    """Why there is no picture: it was lost, or this kind of object has none."""
     kind = _kind(header)
-    if has_some or not kind or "Image Storage" in kind.name:
-        return ImageError(name, CUT_SHORT, "copy or export it again")
+    if not kind:
+        return ImageError(name, CUT_SHORT, _REMEDY)
+    if "Image Storage" in kind.name:
+        return ImageError(name, PIXELS_MISSING, _REMEDY)
     code = str(element(header, "Modality") or "").strip().upper()
     what = MODALITY_TERMS[code][0].lower() if code in MODALITY_TERMS else ""
     return ImageError(name, f"{WITHOUT_PICTURE} ({what})" if what else WITHOUT_PICTURE)

@@ -97,4 +97,12 @@ VIEWS: dict[str, str] = {
 """View Position (0018,5101), PS3.3 C.8.7.2.1.1 and C.8.11.7.1, and View Code Sequence's names."""
 
 NO_CONTRAST = frozenset({"", "0", "no", "none", "non", "nein", "without", "n", "na", "wo", "nil"})
-"""Contrast/Bolus Agent (0018,0010), folded, where people type that there was none."""
+"""Contrast/Bolus Agent (0018,0010), where people type that there was none (folded, letters)."""
+
+NO_DESCRIPTION = frozenset(
+    """
+    na none null nil unknown unnamed default other undefined anonymous anonymized anonymised removed
+    deleted empty description test
+    """.split()  # noqa: SIM905
+)
+"""Descriptions that say nothing, folded likewise."""

@@ -7,7 +7,7 @@ catalogue counts them, as those of images are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -111,22 +111,20 @@ def _take(
     vectors = open_vectors(path, dimension=record.space.dimension)
     # What this build did not meet in its table has no place in it: it keeps what it had.
     build = int(catalogue.fact("builds") or 0)
-    unmet = set(catalogue.unseen(source, build))
     if mark != before and encoder is not None:
-        met = sorted(set(catalogue.unseen(source, build + 1)) - unmet)
-        _refuse_other_order(writer, source, record, path, vectors, met, encoder)
+        _refuse_other_order(writer, source, record, path, vectors, build, encoder)
     count, row, last = 0, record.rows, -1
     total = catalogue.counts_by_source()[corpus.name]
     with (
         writer.append_file(name, "embeddings", ".f16") as file,
         progress(f"vectors of {corpus.name}", total, "vector") as advance,
     ):
-        while some := catalogue.numbered_cases(source, record, after=last, limit=_COMMIT):
+        while some := catalogue.numbered_cases(source, record, last, _COMMIT, met=build):
             last = some[-1][0]
             here = [
                 (key, case_id, number, old)
                 for key, case_id, number, old in some
-                if number is not None and key not in unmet
+                if number is not None
             ]
             half = _half(path, vectors, [number for _, _, number, _ in here])
             finite = np.asarray(np.isfinite(half).all(axis=1))
@@ -190,19 +188,20 @@ def _refuse_other_order(
     record: SpaceRecord,
     path: Path,
     vectors: Vectors,
-    keys: Sequence[int],
+    build: int,
     encoder: Encoder,
 ) -> None:
     """Embed a few pictures spread over a table; raise where most vectors are not like these."""
     name = record.space.name
     if name not in {space.name for space in encoder.spaces}:
         return
+    met = _numbers(writer, source, record, build)
     cosines: list[float] = []
-    starts = {len(keys) * (2 * place + 1) // (2 * _PLACES) for place in range(_PLACES)}
+    starts = {len(met) * (2 * place + 1) // (2 * _PLACES) for place in range(_PLACES)}
     for start in sorted(starts):
-        for number, image in _pictured(writer, source, record, keys[start : start + _TRIES]):
+        for key, number in met[start : start + _TRIES].tolist():
             given = _half(path, vectors, [number])[0].astype(np.float32)
-            made = _embedded(encoder, name, image)
+            made = _embedded(encoder, name, writer.catalogue.cases([key])[key].image)
             if made is not None and np.isfinite(given).all() and given.any():
                 norms = float(np.linalg.norm(given) * np.linalg.norm(made))
                 cosines.append(float(given @ made) / norms)
@@ -215,19 +214,23 @@ def _refuse_other_order(
         )
 
 
-def _pictured(
-    writer: Writer, source: int, record: SpaceRecord, keys: Sequence[int]
-) -> Iterator[tuple[int, ImageSource]]:
-    """Row in the table and picture of those cases that have both."""
-    for key in keys:
-        ((_, _, number, _),) = writer.catalogue.numbered_cases(source, record, key - 1, limit=1)
-        image = writer.catalogue.cases([key])[key].image
-        if number is not None and image is not None:
-            yield number, image
+def _numbers(writer: Writer, source: int, record: SpaceRecord, build: int) -> NDArray[np.int64]:
+    """Key and row in the table, (n, 2), of the cases that a build met."""
+    parts: list[NDArray[np.int64]] = [np.empty((0, 2), np.int64)]
+    last = -1
+    while some := writer.catalogue.numbered_cases(source, record, last, met=build):
+        last = some[-1][0]
+        pairs = [(key, number) for key, _, number, _ in some if number is not None]
+        parts.append(np.array(pairs, np.int64).reshape(-1, 2))
+    return np.concatenate(parts)
 
 
-def _embedded(encoder: Encoder, space: str, source: ImageSource) -> NDArray[np.float32] | None:
-    """The vector of a picture; ``None`` where it cannot be read: that is told elsewhere."""
+def _embedded(
+    encoder: Encoder, space: str, source: ImageSource | None
+) -> NDArray[np.float32] | None:
+    """The vector of a picture; ``None`` where there is none that can be read."""
+    if source is None:
+        return None
     try:
         image = read_image(read_source(source), frame=source.frame, name=source.name)
     except (OSError, ImageError, MemoryError):

@@ -338,14 +338,17 @@ class WorkCatalogue(Catalogue):
         self._run("DELETE FROM given WHERE source = ? AND space = ?", (source, space))
 
     def numbered_cases(
-        self, source: int, space: SpaceRecord, after: int = -1, limit: int = 4096
+        self, source: int, space: SpaceRecord, after: int = -1, limit: int = 4096, *, met: int = 0
     ) -> list[tuple[int, str, int | None, bytes | None]]:
-        """Key, id, row in the table, and digest in a space, of a source's cases, by key."""
+        """Key, id, row in the table, and digest in a space, of a source's cases, by key.
+
+        ``met`` leaves out those that the build of this number did not meet: their rows are old.
+        """
         return self._run(
             "SELECT c.key, c.id, c.source_row, r.digest FROM cases c "
             f"LEFT JOIN rows_{space.number} r ON r.key = c.key "
-            "WHERE c.source = ? AND c.key > ? ORDER BY c.key LIMIT ?",
-            (source, after, limit),
+            "WHERE c.source = ? AND c.key > ? AND c.seen >= ? ORDER BY c.key LIMIT ?",
+            (source, after, met, limit),
         ).fetchall()
 
     # -- captions' vectors ---------------------------------------------------------------------

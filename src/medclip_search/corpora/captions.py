@@ -9,6 +9,7 @@ from dataclasses import replace
 from medclip_search.cases import Case
 from medclip_search.corpora import reasons
 from medclip_search.corpora.base import Skipped
+from medclip_search.corpora.seen import SeenIds
 
 UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
@@ -82,7 +83,7 @@ class Gate:
     """The last check before a case leaves its reader: something to show, and an id of its own."""
 
     def __init__(self) -> None:
-        self._seen: set[str] = set()
+        self._seen = SeenIds()
 
     def admit(
         self, case: Case, where: str, problems: list[Skipped], remedy: str = ""

@@ -60,13 +60,13 @@ class ImageFinder:
 
     A name is tried in each folder as it stands, then with each image suffix; a bare name, with
     no folder in it, is then looked for in all subfolders of the first folder, which are listed
-    once, when first needed. Nothing is opened. ``problems`` gathers the folders that could not
-    be listed.
+    once, when first needed (unless ``below`` is false: they may be too large). Nothing is
+    opened. ``problems`` gathers the folders that could not be listed.
     """
 
-    def __init__(self, *folders: Path) -> None:
+    def __init__(self, *folders: Path, below: bool = True) -> None:
         self._folders = [str(folder) for folder in folders]
-        self._below: dict[str, str | None] | None = None
+        self._below: dict[str, str | None] | None = None if below else {}
         self.problems: list[Skipped] = []
 
     def find(self, name: str) -> tuple[Path | None, str]:

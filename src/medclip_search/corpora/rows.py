@@ -57,6 +57,13 @@ class Row(NamedTuple):
     number: int
     values: Mapping[str, object]
 
+    def get(self, name: str) -> object:
+        """What stands in a column, its name in any case and spacing; ``None`` without one."""
+        if name in self.values:
+            return self.values[name]
+        same = (column for column in self.values if column.strip().lower() == name.lower())
+        return next((self.values[column] for column in same), None)
+
 
 def table_format(path: Path) -> str:
     """``csv``, ``tsv``, ``json`` or ``parquet`` by the file's name; raises ``CorpusError``."""

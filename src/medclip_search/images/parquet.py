@@ -35,9 +35,16 @@ def is_parquet(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def picture_column(schema: pyarrow.Schema) -> str | None:
-    """The column that holds pictures, ``image`` if there are several; ``None`` if there is none."""
-    found = [field.name for field in schema if _leaf(field) is not None]
+def picture_column(path: Path) -> str | None:
+    """The column that holds pictures, ``image`` if there are several; ``None`` if there is none.
+
+    Raises ``OSError`` or ``ImageError``.
+    """
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            found = [field.name for field in file.schema_arrow if _leaf(field) is not None]
+    except pyarrow.ArrowException:
+        raise ImageError(str(path), "is damaged or cut short", AGAIN) from None
     return "image" if "image" in found else next(iter(found), None)
 
 

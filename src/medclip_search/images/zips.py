@@ -247,17 +247,14 @@ class ZipIndex:
 
     def _entry(self, stream: BinaryIO, place: int) -> Member:
         stream.seek(place)
-        data = stream.read(LONGEST_ENTRY)
-        if len(data) < ENTRY.size:
+        head = stream.read(ENTRY.size)
+        if len(head) < ENTRY.size or not head.startswith(ENTRY_MARK):
             raise self._damaged()
-        mark, flags, method, crc, packed, size, name, extra, _, local = ENTRY.unpack_from(data)
-        begin = ENTRY.size + name
-        if mark != ENTRY_MARK or begin + extra > len(data):
-            raise self._damaged()
-        raw = data[ENTRY.size : begin]
+        _, flags, method, crc, packed, size, name, more, _, local = ENTRY.unpack(head)
+        raw, extra = stream.read(name), stream.read(more)
         if FULL in (size, packed, local):
             try:
-                size, packed, local = _widened(data[begin : begin + extra], size, packed, local)
+                size, packed, local = _widened(extra, size, packed, local)
             except struct.error:
                 raise self._damaged() from None
         return Member(raw, flags, method, crc, packed, size, local + self._shift)

@@ -347,7 +347,8 @@ class WorkCatalogue(Catalogue):
         return self._run(
             "SELECT c.key, c.id, c.source_row, r.digest FROM cases c "
             f"LEFT JOIN rows_{space.number} r ON r.key = c.key "
-            "WHERE c.source = ? AND c.key > ? AND c.seen >= ? ORDER BY c.key LIMIT ?",
+            # The plus keeps SQLite from sorting the whole source anew for each page.
+            "WHERE +c.source = ? AND c.key > ? AND c.seen >= ? ORDER BY c.key LIMIT ?",
             (source, after, met, limit),
         ).fetchall()
 

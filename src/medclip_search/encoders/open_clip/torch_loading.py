@@ -58,8 +58,7 @@ def load(source: Source) -> Model:
             network = open_clip.create_model(
                 f"local-dir:{staged}", load_weights=False, pretrained_text=False
             )
-        with _explained(f"{source.weights}: these weights cannot be loaded"):
-            open_clip.load_checkpoint(network, str(source.weights))
+        _load_weights(open_clip, network, source.weights)
         with _explained(f"{source.label}: its tokenizer cannot be loaded"):
             tokenizer = open_clip.get_tokenizer(f"local-dir:{staged}")
     return Model(network.eval().requires_grad_(False), tokenizer)
@@ -116,6 +115,37 @@ def _stage(source: Source, folder: Path) -> None:
     (folder / CONFIG).write_text(json.dumps(config), encoding="utf-8")
 
 
+def _load_weights(open_clip: Any, network: Any, path: Path) -> None:
+    """Fill the network from the file; a pickle of anything but tensors is not opened."""
+    try:
+        with path.open("rb") as file:
+            pointer = file.read(30).startswith(b"version https://git-lfs")
+        open_clip.load_checkpoint(network, str(path))
+    except Exception as error:  # PyTorch, pickle, zip and safetensors each have their own
+        said = str(error)
+        if pointer:
+            reason = "a Git LFS pointer, not the weights; run 'git lfs pull' where it came from"
+        elif "Weights only" in said:
+            reason = (
+                "it holds more than tensors, and opening that could run a program; save its "
+                "state_dict alone, best as safetensors"
+            )
+        elif "state_dict" in said or isinstance(error, (AttributeError, KeyError, TypeError)):
+            reason = f"made for another model than {CONFIG} describes{_detail(said)}; keep each with its own"
+        else:
+            reason = f"cut short or damaged{_detail(said)}; copy or download it again"
+        raise EncoderUnavailableError(f"{path}: cannot be loaded: {reason}") from error
+
+
+def _detail(said: str) -> str:
+    """The telling line of a long message, in brackets."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    # PyTorch puts a heading first where a state dict does not fit.
+    line = lines[1] if len(lines) > 1 and lines[0].endswith(":") else "".join(lines[:1])
+    line = line.partition(". ")[0].rstrip(".")
+    return f" ({line[:160]})" if line else ""
+
+
 @contextlib.contextmanager
 def _imported(label: str) -> Iterator[Any]:
     """open_clip, for as long as it is kept from talking: it logs by the root logger."""
@@ -147,8 +177,5 @@ def _explained(what: str, remedy: str = "copy or download it again") -> Iterator
     except EncoderError:
         raise
     except Exception as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        # PyTorch puts a heading first where a state dict does not fit.
-        detail = lines[1] if len(lines) > 1 and lines[0].endswith(":") else "".join(lines[:1])
-        reason = (detail or type(error).__name__)[:200].rstrip(".")
-        raise EncoderUnavailableError(f"{what} ({reason}); {remedy}") from error
+        detail = _detail(str(error)) or f" ({type(error).__name__})"
+        raise EncoderUnavailableError(f"{what}{detail}; {remedy}") from error

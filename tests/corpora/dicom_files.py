@@ -1,7 +1,8 @@
-"""Small DICOM files, made to measure."""
+"""Small DICOM files, made to measure, and what is read of a folder of them."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from medclip_search.cases import Case
+from medclip_search.corpora import CorpusSpec, Skipped, open_corpus
 
 AXIAL = [1, 0, 0, 0, 1, 0]
 CORONAL = [1, 0, 0, 0, 0, -1]
@@ -68,3 +72,23 @@ def write_series(folder: Path, series: str, positions: list[float], **elements: 
     for i, position in enumerate(positions):
         place = {"ImageOrientationPatient": AXIAL, "ImagePositionPatient": [0, 0, position]}
         write(folder / f"{i:03}", picture(series, f"{series}.{i + 1}", **{**place, **elements}))
+
+
+def read(folder: Path, frames: int = 1) -> tuple[list[Case], list[Skipped]]:
+    items = list(open_corpus(CorpusSpec("dicom", folder, "mine", frames=frames)))
+    assert all("\n" not in str(one) for one in items if isinstance(one, Skipped))
+    return (
+        [one for one in items if isinstance(one, Case)],
+        [one for one in items if isinstance(one, Skipped)],
+    )
+
+
+def shown(folder: Path, frames: int = 1) -> list[str]:
+    """The files that are shown, with their frames, from the folder."""
+    return [
+        str(case.image).removeprefix(f"{folder}/") for case in read(folder, frames)[0] if case.image
+    ]
+
+
+def named(uid: str, kind: str = "series") -> str:
+    return f"{kind}-{hashlib.sha256(uid.encode()).hexdigest()[:16]}"

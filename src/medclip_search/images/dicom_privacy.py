@@ -64,15 +64,17 @@ _PARTICLES = _set("of the and for in at de la le du des der die das und et von v
 PLAIN = _PARTICLES.union(
     (word.casefold() for word in (*MODALITY_TERMS, *REGION_OF)),
     _set("""
-    mri pet xray ray radiology imaging diagnostic medical medicine nuclear hospital clinic center
-    centre university department dept unit room scanner general
+    cancer cardiology center centre children childrens clinic department dept diagnostic emergency
+    general hospital imaging institute medical medicine mri neuro neurology nuclear oncology
+    orthopaedic orthopedic paediatric pediatric radiology ray room scanner surgery trauma unit
+    university women womens xray
     """),
 )
 """Words that identify nothing, though places are called by them."""
 
 _MONTH = """(?:
     jan(?:uary?|vier)? | feb(?:ruary?)? | f[eé]v(?:rier)? | mar(?:ch|s|zo)? | m[aä]rz | mrz
-  | a[pv]r(?:il)? | ma[iy]o? | june? | juni[no]? | juin | july? | juli[o]? | juil(?:let)?
+  | a[pv]r(?:il)? | ma[iy]o? | june? | juni[no]? | juin | july? | julio? | juil(?:let)?
   | aug(?:ust)? | ao[uû]t | agosto | sept?(?:emb(?:er|re))? | o[ck]t(?:ob(?:er|re))?
   | nov(?:emb(?:er|re))? | d[eé][cz](?:emb(?:er|re))?
 )"""
@@ -103,33 +105,37 @@ class Identifiers:
     """
 
     def __init__(self, header: Dataset) -> None:
-        self._words: set[str] = set()
+        self._anywhere: set[str] = set()
+        self._alone: set[str] = set()
         for text, personal in _identifying(header, False):
             for folded in _folds(text):
                 harmless = _PARTICLES if personal else PLAIN
                 words = {word for word in _BREAK.split(folded) if _is_telling(word)} - harmless
                 if words:
-                    self._words |= {*words, _BREAK.sub("", folded)}
+                    words.add(_BREAK.sub("", folded))
+                # Two letters ("li") stand within many words ("liver"), three within few: these
+                # count for a person, but not for a place, whose name all its pictures bear.
+                longer = {w for w in words if len(w) > (2 if personal else 3) or not w.isascii()}
+                self._anywhere |= longer
+                self._alone |= words - longer
 
     def allow(self, text: str) -> bool:
         """Whether a text repeats nothing of it and looks like nothing of the kind."""
         if _SUSPECT.search(text):
             return False
         for folded in _folds(text):
-            tokens, joined = set(_BREAK.split(folded)), _BREAK.sub("", folded)
-            for word in self._words:
-                # Two letters ("li") stand in many words ("liver"), three in few.
-                if word in tokens or (
-                    (len(word) > 2 or not word.isascii()) and (word in folded or word in joined)
-                ):
-                    return False
+            joined = _BREAK.sub("", folded)
+            if not self._alone.isdisjoint(_BREAK.split(folded)):
+                return False
+            if any(word in folded or word in joined for word in self._anywhere):
+                return False
         return True
 
 
 def fold(text: str) -> str:
     """Lower case without accents and invisible characters, to compare by."""
     apart = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in apart if not unicodedata.combining(c) and c.isprintable())
+    return "".join(c for c in apart if unicodedata.category(c) not in ("Mn", "Cf"))
 
 
 def _folds(text: str) -> set[str]:

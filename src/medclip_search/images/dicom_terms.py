@@ -100,9 +100,9 @@ NO_CONTRAST = frozenset({"", "0", "no", "none", "non", "nein", "without", "n", "
 """Contrast/Bolus Agent (0018,0010), where people type that there was none (folded, letters)."""
 
 NO_DESCRIPTION = frozenset(
-    """
-    na none null nil unknown unnamed default other undefined anonymous anonymized anonymised removed
-    deleted empty description test
-    """.split()  # noqa: SIM905
-)
+    {
+        "anonymised", "anonymized", "anonymous", "default", "deleted", "description", "empty", "na",
+        "nil", "none", "null", "other", "removed", "test", "undefined", "unknown", "unnamed",
+    }
+)  # fmt: skip
 """Descriptions that say nothing, folded likewise."""

@@ -1,0 +1,197 @@
+"""Models of the hub: from the cache without a word to the network, else downloaded, once.
+
+The hub is a small HTTP server on this machine that speaks as Hugging Face's does; each encoder is
+made in a program of its own, for the hub's library reads its settings when it is imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+FILES = (
+    "open_clip_config.json",
+    "open_clip_pytorch_model.bin",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
+CLOSED = "http://127.0.0.1:9"  # the discard port: nobody listens there
+
+CODE = """
+import sys
+from medclip_search import encoders
+from medclip_search.errors import EncoderError
+spec = encoders.EncoderSpec(sys.argv[1], sys.argv[2] or None, tuple(sys.argv[3].split()), "torch")
+try:
+    made = encoders.load(spec)
+    print(made.fingerprint, *(one.name for one in made.spaces))
+except EncoderError as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+
+
+class Hub(SimpleHTTPRequestHandler):
+    """One repository, its files in one folder; ``asked`` are the requests."""
+
+    def __init__(self, *given: object, folder: Path, asked: list[str]) -> None:
+        self.folder, self.asked = folder, asked
+        super().__init__(*given)  # type: ignore[arg-type]
+
+    def do_HEAD(self) -> None:
+        self.answer(b"")
+
+    def do_GET(self) -> None:
+        self.answer(None)
+
+    def answer(self, body: bytes | None) -> None:
+        self.asked.append(f"{self.command} {self.path}")
+        if self.path == f"/api/models/{REPOSITORY}":
+            siblings = [{"rfilename": path.name} for path in sorted(self.folder.iterdir())]
+            content = json.dumps({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings}).encode()
+        elif (file := self.folder / self.path.rpartition("/")[2]).is_file():
+            content = file.read_bytes()
+        else:
+            self.send_response(404)
+            self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+        self.end_headers()
+        self.wfile.write(content if body is None else body)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def asked() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def hub(tiny_biomedclip: Path, tmp_path: Path, asked: list[str]) -> Iterator[str]:
+    """The address of a hub that has BiomedCLIP, of the tiny one's weights."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    for name in FILES:
+        os.link(tiny_biomedclip / name, folder / name)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, folder=folder, asked=asked))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def encoder(
+    home: Path,
+    endpoint: str,
+    name: str = "biomedclip",
+    model: str = "",
+    spaces: str = "biomedclip",
+    **settings: str,
+) -> tuple[str, str]:
+    """What a program that makes the encoder prints, on its output and beside it."""
+    own = {"HF_HOME": str(home), "HF_ENDPOINT": endpoint, "XDG_CACHE_HOME": str(home / "own")}
+    left = {k: v for k, v in os.environ.items() if not k.upper().startswith("HF_")}
+    left = {k: v for k, v in left.items() if not k.lower().endswith("_proxy")}
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, name, model, spaces],
+        env=left | own | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout.strip(), done.stderr
+
+
+def test_downloaded_once_then_offline(
+    tiny_biomedclip: Path, tmp_path: Path, hub: str, asked: list[str]
+) -> None:
+    first, noise = encoder(tmp_path, hub)
+    fingerprint, space = first.split()
+    assert (len(fingerprint), space) == (64, "biomedclip")
+    assert noise == ""  # the bar is for a terminal
+    assert "telemetry" not in "".join(asked)
+    asked.clear()
+    for settings in ({}, {"HF_HUB_OFFLINE": "1"}):
+        assert encoder(tmp_path, CLOSED, **settings) == (first, "")
+    assert encoder(tmp_path, hub) == (first, "")
+    assert asked == []
+    # A copy of the folder is the same model.
+    assert encoder(tmp_path, CLOSED, model=str(tiny_biomedclip))[0] == first
+
+
+def test_any_repository_by_name(tmp_path: Path, hub: str) -> None:
+    said, _ = encoder(tmp_path, hub, "open_clip", f"hf-hub:{REPOSITORY}", REPOSITORY[10:])
+    assert said.split()[1:] == ["BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"]
+
+
+def test_without_a_network(tmp_path: Path) -> None:
+    said, noise = encoder(tmp_path, CLOSED)
+    assert noise == ""
+    assert said == (
+        f"EncoderUnavailableError: hf-hub:{REPOSITORY}: not in the cache, and no network here; on "
+        f"a machine that has one run 'hf download {REPOSITORY} --local-dir DIR' and copy the "
+        "folder, then give --model DIR, or set HF_HOME to a cache that has it"
+    )
+
+
+def test_where_the_network_is_forbidden(tmp_path: Path) -> None:
+    said, noise = encoder(tmp_path, CLOSED, HF_HUB_OFFLINE="1")
+    assert noise == ""
+    assert "not in the cache, and HF_HUB_OFFLINE forbids the network; unset it, or" in said
+    assert "\n" not in said
+
+
+def test_a_name_that_nobody_has(tmp_path: Path, hub: str) -> None:
+    said, noise = encoder(tmp_path, hub, "open_clip", "hf-hub:nobody/nothing", "")
+    assert noise == ""
+    assert said.startswith(
+        "EncoderUnavailableError: hf-hub:nobody/nothing: there is no such model, or it is private; "
+        "check the name"
+    )
+
+
+def test_a_name_that_can_be_none(tmp_path: Path) -> None:
+    said, _ = encoder(tmp_path, CLOSED, "open_clip", "hf-hub:a/b/c", "")
+    assert said.endswith("hf-hub:a/b/c: is not a name of the form ORGANISATION/MODEL")
+
+
+def test_a_repository_of_something_else(tmp_path: Path, hub: str) -> None:
+    (tmp_path / "repository" / "open_clip_config.json").unlink()
+    said, _ = encoder(tmp_path, hub)
+    assert f"hf-hub:{REPOSITORY}: has no open_clip_config.json; it is not a model of" in said
+
+
+def test_the_list_tells_what_is_cached(tmp_path: Path, hub: str) -> None:
+    code = "from medclip_search import encoders; print(encoders.available()[1].note)"
+    environment = os.environ | {"HF_HOME": str(tmp_path)}
+
+    def note() -> str:
+        command = [sys.executable, "-c", code]
+        return subprocess.check_output(command, env=environment, text=True).strip()
+
+    assert note().endswith(
+        "its weights (0.8 GB) are downloaded at first use, or give --model with its folder"
+    )
+    encoder(tmp_path, hub)
+    assert note().endswith("its weights are in the cache")

@@ -140,9 +140,9 @@ class RocoV2Corpus:
                 continue
             where = str(image).removeprefix(f"{self.root}/")
             split = _split(case_id) or _split(where)
-            problems = []
-            if self._captions.get(split) is not None:
-                remedy = f"{self._captions[split].name} has none"  # type: ignore[union-attr]
+            problems: list[Skipped] = []
+            if (table := self._captions.get(split)) is not None:
+                remedy = f"{table.name} has none"
                 problems.append(Skipped(where, reasons.EMPTY_CAPTION, remedy, dropped=False))
             metadata: dict[str, Value] = {"split": split} if split else {}
             case = Case(case_id, self.spec.name, "", image, metadata=metadata)

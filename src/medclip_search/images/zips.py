@@ -163,18 +163,19 @@ class ZipIndex:
         first = max(0, size - TAIL)
         stream.seek(first)
         tail = stream.read(size - first)
-        at = len(tail)
-        while (at := tail.rfind(END_MARK, 0, at + 3)) >= 0:
-            if at + END.size <= len(tail):
-                end = first + at
-                _, disk, _, _, _, length, offset, _ = END.unpack_from(tail, at)
-                if wide := self._wide_end(stream, end):
-                    end, disk, length, offset = wide
-                start = end - length
-                if start >= offset and self._starts(stream, start, end):
-                    if disk:
-                        raise ImageError(str(self.path), "is one part of a split zip", UNZIP)
+        is_part = False
+        for at in _ends(tail):
+            end = first + at
+            _, disk, _, _, _, length, offset, _ = END.unpack_from(tail, at)
+            if wide := self._wide_end(stream, end):
+                end, disk, length, offset = wide
+            start = end - length
+            if start >= offset and self._starts(stream, start, end):
+                if not disk:
                     return start, end, start - offset
+                is_part = True
+        if is_part:
+            raise ImageError(str(self.path), "is one part of a split zip", UNZIP)
         raise self._damaged()
 
     @staticmethod
@@ -258,6 +259,20 @@ class ZipIndex:
             except struct.error:
                 raise self._damaged() from None
         return Member(raw, flags, method, crc, packed, size, local + self._shift)
+
+
+def _ends(tail: bytes) -> list[int]:
+    """Where the end record may stand in the last bytes of a file, the likeliest place first.
+
+    Its mark may stand in the comment too; the comment reaches just to the end of the file.
+    """
+    found: list[int] = []
+    at = tail.rfind(END_MARK)
+    while at >= 0:
+        if at + END.size <= len(tail):
+            found.append(at)
+        at = tail.rfind(END_MARK, 0, at + len(END_MARK) - 1)
+    return sorted(found, key=lambda at: END.unpack_from(tail, at)[-1] != len(tail) - at - END.size)
 
 
 def _spellings(name: str) -> list[bytes]:

@@ -10,9 +10,7 @@ Networks", ICML 2019, arXiv:1905.11946. The file is made by ``tools/export_compa
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +20,7 @@ import numpy as np
 from PIL import Image
 
 from medclip_search.encoders.base import Floats, Space
+from medclip_search.encoders.onnx_session import is_on_gpu, open_session, require_onnxruntime
 from medclip_search.errors import EncoderError
 
 WEIGHTS = Path(__file__).parent / "weights" / "efficientnet_lite0.onnx"
@@ -35,7 +34,6 @@ _PREPROCESSING = {
     "normalise": [_MEAN, _SCALE],
     "input": "float32 RGB CHW",
 }
-_MOST_THREADS = 8
 _REINSTALL = "pip install --force-reinstall --no-deps medclip-search"
 
 
@@ -52,16 +50,12 @@ class CompactEncoder:
     batch_size = 32
 
     def __init__(self, weights: Path = WEIGHTS) -> None:
-        if importlib.util.find_spec("onnxruntime") is None:
-            raise EncoderError(
-                "encoder compact: ONNX Runtime is not installed; pip install onnxruntime"
-            )
+        require_onnxruntime(self.name)
         self._weights = weights
         digest = _checked_digest(weights)
         described = json.dumps(_PREPROCESSING, sort_keys=True)
         self.fingerprint = hashlib.sha256(f"{digest}\n{described}".encode()).hexdigest()
         self._session: Any = None
-        self._on_gpu = False
         self._loading = threading.Lock()
 
     def preprocess(self, image: Image.Image) -> Floats:
@@ -81,7 +75,7 @@ class CompactEncoder:
         a build that was interrupted and resumed gives the same answers.
         """
         session = self._network()
-        step = max(1, len(batch)) if self._on_gpu else 1
+        step = max(1, len(batch)) if is_on_gpu(session) else 1
         vectors = np.empty((len(batch), SPACE.dimension), dtype=np.float32)
         for start in range(0, len(batch), step):
             part = slice(start, start + step)
@@ -95,36 +89,8 @@ class CompactEncoder:
     def _network(self) -> Any:
         with self._loading:
             if self._session is None:
-                self._session = self._load()
+                self._session = open_session(self._weights, self.name)
             return self._session
-
-    def _load(self) -> Any:
-        # ONNX Runtime would report its use, with an id of this machine, to its makers. Only the
-        # variable, set before the import, keeps it from writing that id to the user's folder.
-        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-        import onnxruntime  # not at the top: it takes time to import, and few commands need it
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = min(_MOST_THREADS, _cores())
-        # Threads that wait by spinning take the cores from those that decode: half the speed.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
-        offered = onnxruntime.get_available_providers()
-        try:
-            session = onnxruntime.InferenceSession(
-                str(self._weights),
-                sess_options=options,
-                providers=[name for name in wanted if name in offered],
-            )
-        except Exception as error:  # ONNX Runtime's own exceptions have no common root
-            reason = str(error).splitlines()[0]
-            raise EncoderError(
-                f"encoder compact: ONNX Runtime cannot load {self._weights.name} ({reason}); "
-                "pip install --upgrade onnxruntime"
-            ) from error
-        self._on_gpu = session.get_providers()[0] == wanted[0]
-        return session
 
 
 def _checked_digest(weights: Path) -> str:
@@ -162,10 +128,3 @@ def _fit(image: Image.Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
     top, left = (_SIDE - height) // 2, (_SIDE - width) // 2
     square[top : top + height, left : left + width] = small
     return square
-
-
-def _cores() -> int:
-    """The cores this process may use (fewer than the machine's on a shared one)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -104,7 +104,7 @@ def _meaning(space: dict[str, Any]) -> str:
     if space["ready_made"]:
         return "ready-made vectors, asked by vectors"
     if space["holds"] == "captions":
-        return "captions, asked by words and images"
+        return "captions, asked by words"
     return "images and words" if space["embeds_words"] else "images only"
 
 

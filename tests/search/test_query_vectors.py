@@ -133,9 +133,7 @@ def test_any_array_is_rows_of_finite_numbers_or_one_line(found: np.ndarray) -> N
         assert row.any()
 
 
-def test_words_and_images_meet_the_vectors_of_captions(
-    library: SmallLibrary, tmp_path: Path
-) -> None:
+def test_words_meet_the_vectors_of_captions(library: SmallLibrary, tmp_path: Path) -> None:
     library = with_captions(library, tmp_path)
     hits = engine.search(library, Query(text="blue"), 12)
     lists = {e.name for hit in hits for e in hit.lists}
@@ -146,7 +144,7 @@ def test_words_and_images_meet_the_vectors_of_captions(
     assert "by what the caption means" in meant.why
     shown = engine.search(library, Query(image=picture(HUES["red"], 5)), 12)
     names = {e.name for hit in shown for e in hit.lists}
-    assert names == {"image:hues", "image-to-captions:hues-captions"}
+    assert names == {"image:hues"}
     unwanted = engine.search(library, Query(text="plate", not_image=picture(HUES["red"], 5)), 12)
     names = {e.name for hit in unwanted for e in hit.lists}
     assert "not-image:hues" in names

@@ -22,7 +22,7 @@ class Space:
     is taken after the library's own mean is subtracted (good for averaged CNN features).
 
     ``holds`` says of what the rows are vectors: images, or captions as a space of their own; those
-    are the words' vectors of the joint space that ``joint`` names, and are asked by its vectors.
+    are the words' vectors of the joint space that ``joint`` names, and words ask them.
     ``ready_made`` is true where the vectors came with a table and nobody said which encoder made
     them: such a space is asked by a vector or by liked cases alone.
     """

@@ -147,9 +147,8 @@ def _encoded_images(
 ) -> list[Mapping[str, Floats]]:
     """For each image its vector in each space."""
     pictures = [_picture(source, at) for at, source in enumerate(sources, 1)]
-    spaces = retrieve.asked_spaces(generation)
-    if not spaces and retrieve.image_spaces(generation):
-        spaces = retrieve.image_spaces(generation)  # ready-made: asking for their encoder says why
+    # Where all vectors came ready-made, asking for their encoder says why it cannot be.
+    spaces = retrieve.encoded_spaces(generation) or retrieve.image_spaces(generation)
     if pictures and not spaces:
         notes.append("The library has no pictures to compare an image with; it was left aside.")
     if not pictures or not spaces:

@@ -16,7 +16,6 @@ _WAYS = {
     "words-to-captions:": "by what the caption means",
     "words-through-captions:": "by likeness to pictures whose captions have the words",
     "image:": "by image likeness",
-    "image-to-captions:": "by a caption that fits the image",
     "vector:": "by likeness to the given vector",
     "like:": "by likeness to what you like",
     "like-words": "by words of what you like",

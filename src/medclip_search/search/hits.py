@@ -14,9 +14,9 @@ class ListEvidence:
     """That one ranked list brought the case: at which rank (from 1), with which score.
 
     ``name`` is ``words`` (BM25), ``image:SPACE``, ``vector:SPACE``, ``words:SPACE`` (joint spaces),
-    ``words-to-captions:SPACE`` and ``image-to-captions:SPACE`` (vectors of captions),
-    ``words-through-captions:SPACE``, ``not-image:SPACE``, ``like:SPACE``, ``like-words`` or
-    ``filter``. ``share`` is what the list adds to the fused score (negative when unwanted).
+    ``words-to-captions:SPACE`` (vectors of captions), ``words-through-captions:SPACE``,
+    ``not-image:SPACE``, ``like:SPACE``, ``like-words`` or ``filter``. ``share`` is what the list
+    adds to the fused score (negative when unwanted).
     """
 
     name: str

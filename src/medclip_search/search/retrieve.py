@@ -38,15 +38,15 @@ def caption_spaces(snapshot: Snapshot) -> list[str]:
     return _holding(snapshot, "captions")
 
 
-def asked_spaces(snapshot: Snapshot) -> list[str]:
-    """The spaces in which the encoder's vector of an image can ask, by name."""
-    own = {name for name in image_spaces(snapshot) if not snapshot.spaces[name].ready_made}
-    return sorted(own | {snapshot.spaces[name].joint for name in caption_spaces(snapshot)})
+def encoded_spaces(snapshot: Snapshot) -> list[str]:
+    """The spaces of pictures that an encoder is known for, by name."""
+    return [name for name in image_spaces(snapshot) if not snapshot.spaces[name].ready_made]
 
 
 def word_spaces(snapshot: Snapshot) -> list[str]:
-    """Those of them in which words have vectors too."""
-    return [name for name in asked_spaces(snapshot) if snapshot.spaces[name].embeds_words]
+    """The joint spaces in which words meet pictures, or captions, by name."""
+    joint = {name for name in image_spaces(snapshot) if snapshot.spaces[name].embeds_words}
+    return sorted(joint | {snapshot.spaces[name].joint for name in caption_spaces(snapshot)})
 
 
 def _holding(snapshot: Snapshot, what: str) -> list[str]:
@@ -69,7 +69,14 @@ def words_lists(
     columns = snapshot.columns
     keys, scores = snapshot.text.search(text, depth, allowed, columns.order)
     lists = [RankedList("words", keys, scores)]
-    lists = _shared(lists + _in_spaces(snapshot, "words", vectors, depth, allowed))
+    for space in image_spaces(snapshot):
+        if (asking := vectors.get(space)) is not None:
+            lists.append(_nearest(snapshot, f"words:{space}", space, asking, depth, allowed))
+    for space in caption_spaces(snapshot):
+        if (asking := vectors.get(snapshot.spaces[space].joint)) is not None:
+            name = f"words-to-captions:{space}"
+            lists.append(_nearest(snapshot, name, space, asking, depth, allowed))
+    lists = _shared(lists)
     captionless = columns.captionless
     if vectors or captionless is None:
         return lists
@@ -94,12 +101,13 @@ def words_lists(
 def image_lists(
     snapshot: Snapshot, vectors: Mapping[str, Floats], depth: int, allowed: Mask | None
 ) -> list[RankedList]:
-    """The lists ``image:SPACE`` of one image, given its vector in each space.
-
-    In a joint space ``image-to-captions:SPACE`` holds the nearest captions, where they have
-    vectors.
-    """
-    return _shared(_in_spaces(snapshot, "image", vectors, depth, allowed))
+    """The lists ``image:SPACE`` of one image, given its vector in each space."""
+    return _shared(
+        [
+            _nearest(snapshot, f"image:{space}", space, vector, depth, allowed)
+            for space, vector in vectors.items()
+        ]
+    )
 
 
 def vector_list(
@@ -126,8 +134,7 @@ def unwanted_image_lists(
 ) -> list[RankedList]:
     """The lists ``not-image:SPACE``: all candidates by exact likeness to an unwanted image."""
     lists = []
-    for space in (one for one in image_spaces(snapshot) if one in vectors):
-        vector = vectors[space]
+    for space, vector in vectors.items():
         scores = snapshot.vectors[space].score(vector, candidates)
         seen = np.isfinite(scores)
         keys, scores = candidates[seen], scores[seen]
@@ -190,23 +197,6 @@ def informative_terms(snapshot: Snapshot, text: str) -> dict[str, float]:
     }
     best = sorted(weights, key=lambda term: (-weights[term], term))[:LIKE_TERMS]
     return dict.fromkeys(best, 1.0)
-
-
-def _in_spaces(
-    snapshot: Snapshot, part: str, vectors: Mapping[str, Floats], depth: int, allowed: Mask | None
-) -> list[RankedList]:
-    """What is nearest to the vectors of one part of a query: pictures, and captions."""
-    pictures = [
-        _nearest(snapshot, f"{part}:{space}", space, vectors[space], depth, allowed)
-        for space in image_spaces(snapshot)
-        if space in vectors
-    ]
-    captions = [
-        _nearest(snapshot, f"{part}-to-captions:{space}", space, vectors[joint], depth, allowed)
-        for space in caption_spaces(snapshot)
-        if (joint := snapshot.spaces[space].joint) in vectors
-    ]
-    return pictures + captions
 
 
 def _nearest(

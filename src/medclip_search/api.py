@@ -12,6 +12,7 @@ from PIL import Image
 
 from medclip_search.cases import Case
 from medclip_search.corpora import CorpusSpec, parse_corpora
+from medclip_search.corpora.files import file_fault
 from medclip_search.encoders.base import RUNTIMES, EncoderSpec, Runtime
 from medclip_search.errors import CaseNotFoundError, ImageError, UsageError
 from medclip_search.images import read_image
@@ -74,9 +75,14 @@ class Library:
 
         Raises ``CaseNotFoundError``, or ``ImageError`` where the source image is gone.
         """
-        source = self.case(case_id).image
+        generation = self._generation
+        key = _key(generation, case_id)
+        source = generation.cases([key])[key].image
         if source is None:
             raise ImageError(case_id, "the case has no image")
+        if generation.catalogue.image_was_deleted(key) and file_fault(source.path):
+            gone = "its image file was deleted on request (thumbnail and vectors are kept)"
+            raise ImageError(case_id, gone, "put the file back to see it in full")
         if source.member is None:
             return read_image(source.path, frame=source.frame, name=source.name)
         try:

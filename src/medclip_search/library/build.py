@@ -15,6 +15,7 @@ from medclip_search import encoders
 from medclip_search.cases import Case
 from medclip_search.corpora import reasons, spec_from_json, spec_to_json
 from medclip_search.corpora.base import Corpus, CorpusSpec, Skipped
+from medclip_search.corpora.files import file_fault
 from medclip_search.describe import describe
 from medclip_search.encoders.base import Encoder, EncoderSpec
 from medclip_search.errors import CorpusError, EncoderError, ImageError, UsageError
@@ -267,7 +268,7 @@ def _ingest(
     count, ended, whole = 0, False, True
     if limit:  # cases that the source cannot tell of any more count as met
         untold = catalogue.untold_images(source, of_files=of_files)
-        count = sum(not path.exists() for path in untold)
+        count = sum(file_fault(path) == reasons.ABSENT for path in untold)
     with progress(f"cases of {name}", limit or corpus.count(), "case") as advance:
         while not ended and not (limit and count >= limit):
             with catalogue.transaction():

@@ -188,14 +188,11 @@ class Catalogue:
         """How many cases have no image file any more, on the user's request."""
         return int(self._all("SELECT count(*) FROM cases WHERE image_deleted")[0][0])
 
-    def is_emptied(self, name: str) -> bool:
-        """Whether all of a source's images were deleted on the user's request."""
-        found = self._all(
-            "SELECT min(c.image_deleted) FROM cases c JOIN sources s ON s.source = c.source "
-            "WHERE s.name = ? AND c.image_path IS NOT NULL",
-            (name,),
-        )
-        return found == [(1,)]
+    def count_images_of(self, name: str) -> tuple[int, int]:
+        """How many images a source has, or had, and how many were deleted on request."""
+        statement = f"SELECT count(*), total(c.image_deleted) {CASES} WHERE s.name = ? AND "
+        found = self._all(statement + "c.image_path IS NOT NULL", (name,))
+        return int(found[0][0]), int(found[0][1])
 
     def append_files(self) -> dict[str, tuple[str, int]]:
         """Path and counted bytes of each append-only file by its name."""

@@ -7,7 +7,7 @@ it again deletes the rest.
 """
 
 # Paths are strings in here, since there may be millions of them.
-# ruff: noqa: PTH108, PTH116
+# ruff: noqa: PTH108
 
 from __future__ import annotations
 

@@ -15,17 +15,24 @@ from medclip_search.library.catalogue import Catalogue
 
 
 class EmptiedCorpus:
-    """A corpus that has nothing more to tell; the library keeps what it told before."""
+    """A corpus that has nothing more to tell; the library keeps what it told before.
 
-    def __init__(self, spec: CorpusSpec) -> None:
+    ``unexplained`` images are gone, too, that nobody asked to have deleted: the folder may only
+    not be mounted.
+    """
+
+    def __init__(self, spec: CorpusSpec, unexplained: int) -> None:
         self.spec = spec
+        self._unexplained = unexplained
         self.root = check_folder(spec.path, "give the folder of the images")
 
     def count(self) -> int:
         return 0
 
     def __iter__(self) -> Iterator[Case | Skipped]:
-        return iter(())
+        if self._unexplained:
+            what = f"{self.root}: {self._unexplained} images that nobody asked to have deleted"
+            yield Skipped(what, "gone, as are all others; their cases are kept", incomplete=True)
 
 
 def knows_by_files(spec: CorpusSpec) -> bool:
@@ -42,17 +49,18 @@ def open_source(library: Path, spec: CorpusSpec) -> Corpus:
         return open_corpus(spec)
     except CorpusError:
         there = knows_by_files(spec) and not folder_fault(spec.path or "")
-        if there and _was_emptied(library, spec):
-            return EmptiedCorpus(spec)
+        images, deleted = _images_of(library, spec) if there else (0, 0)
+        if deleted:
+            return EmptiedCorpus(spec, images - deleted)
         raise
 
 
-def _was_emptied(library: Path, spec: CorpusSpec) -> bool:
+def _images_of(library: Path, spec: CorpusSpec) -> tuple[int, int]:
     try:
         catalogue = Catalogue.open_snapshot(library / layout.read_current(library).catalogue)
     except LibraryError:
-        return False
+        return 0, 0
     try:
-        return catalogue.is_emptied(spec.name)
+        return catalogue.count_images_of(spec.name)
     finally:
         catalogue.close()

@@ -199,7 +199,7 @@ class _Judge:
         return next((reason for reason, holds in rules if holds()), "")
 
     def _is_whole_series(self, case: ImageCase, path: str) -> bool:
-        slices = json.loads(case.metadata).get("slices")
+        slices = json.loads(case.metadata).get("slices", 1)  # said where there are several
         return slices == 1 or (case.image.frame is not None and self._frames(path) == slices)
 
 

@@ -131,7 +131,10 @@ def _load_weights(open_clip: Any, network: Any, path: Path) -> None:
                 "state_dict alone, best as safetensors"
             )
         elif "state_dict" in said or isinstance(error, (AttributeError, KeyError, TypeError)):
-            reason = f"made for another model than {CONFIG} describes{_detail(said)}; keep each with its own"
+            reason = (
+                f"made for another model than {CONFIG} describes{_detail(said)}; keep each with "
+                "its own"
+            )
         else:
             reason = f"cut short or damaged{_detail(said)}; copy or download it again"
         raise EncoderUnavailableError(f"{path}: cannot be loaded: {reason}") from error

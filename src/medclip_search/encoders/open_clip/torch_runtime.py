@@ -62,9 +62,9 @@ class TorchNetwork:
             self.dimensions = {**self.dimensions, "trunk": trunk}
         self._label = source.label
         self._padding = model.network.text.config.pad_token_id if source.text else None
-        self._most = self.batch_size  # images or texts at once; less once memory ran out
-        self._mixed = self.device != "cpu"
-        self._network = model.network.to(self.device)
+        self.most_at_once = self.batch_size  # images or texts at once; less once memory ran out
+        self.mixed = self.device != "cpu"
+        self.network = model.network.to(self.device)
         self._share_cores()
 
     def images(self, batch: Floats, layers: Sequence[Layer]) -> Mapping[Layer, Floats]:
@@ -72,8 +72,8 @@ class TorchNetwork:
 
         def run(pixels: Any) -> list[Any]:
             if "trunk" not in layers:
-                return [self._network.encode_image(pixels, normalize=False)]
-            visual = self._network.visual
+                return [self.network.encode_image(pixels, normalize=False)]
+            visual = self.network.visual
             features = visual.trunk(pixels)
             return [visual.head(features) if one == "joint" else features for one in layers]
 
@@ -88,7 +88,7 @@ class TorchNetwork:
             tokens = tokens[:, : used[-1] + 1 if len(used) else 1]
         return self._in_parts(
             tokens,
-            lambda part: [self._network.encode_text(part, normalize=False)],
+            lambda part: [self.network.encode_text(part, normalize=False)],
             [self.dimensions["joint"]],
         )[0]
 
@@ -98,13 +98,13 @@ class TorchNetwork:
         vectors = [np.empty((len(rows), width), dtype=np.float32) for width in widths]
         start = 0
         while start < len(rows):
-            part = rows[start : start + self._most]
+            part = rows[start : start + self.most_at_once]
             made = self._run(part, run)
             if made is None:
                 self._halve(len(part))
                 continue
-            if self._mixed and not all(np.isfinite(one).all() for one in made):
-                self._mixed = False
+            if self.mixed and not all(np.isfinite(one).all() for one in made):
+                self.mixed = False
                 continue
             for whole, one in zip(vectors, made, strict=True):
                 whole[start : start + len(part)] = one
@@ -118,7 +118,7 @@ class TorchNetwork:
         try:
             with (
                 torch.inference_mode(),
-                torch.autocast(self.device, dtype=torch.float16, enabled=self._mixed),
+                torch.autocast(self.device, dtype=torch.float16, enabled=self.mixed),
             ):
                 rows = torch.from_numpy(np.ascontiguousarray(part))
                 if self.device == "cuda":
@@ -126,8 +126,9 @@ class TorchNetwork:
                 else:
                     rows = rows.to(self.device)
                 return [one.float().cpu().numpy() for one in run(rows)]
-        except RuntimeError as error:  # CUDA's own class for it is one of these, MPS has none
-            if self.device != "cpu" and "out of memory" in str(error).lower():
+        except Exception as error:  # CUDA has a class for it; MPS and the CPU only words
+            said = str(error).lower()
+            if "out of memory" in said or "can't allocate memory" in said:
                 return None
             reason = str(error).strip().partition("\n")[0]
             raise EncoderError(
@@ -140,10 +141,10 @@ class TorchNetwork:
 
         if size == 1:
             raise EncoderError(
-                f"{self._label}: the GPU's memory does not suffice for one picture; end what else "
-                "uses it, or set CUDA_VISIBLE_DEVICES=-1 for the CPU"
+                f"{self._label}: the memory of the {self.device} does not suffice for one picture; "
+                "end what else uses it, or set CUDA_VISIBLE_DEVICES=-1 to leave the GPU out"
             )
-        self._most = size // 2
+        self.most_at_once = size // 2
         if self.device == "cuda":
             torch.cuda.empty_cache()
 

@@ -156,6 +156,12 @@ def test_what_is_wrong_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     ]
 
 
+def test_blank_lines_are_nothing_to_tell_of(tmp_path: Path) -> None:
+    cases, skipped = read(collection(tmp_path, "\n  \r\n.I 1\n\n.W\n\na\n\nb\n\n"))
+    assert [(case.id, case.caption) for case in cases] == [("1", "a b")]
+    assert skipped == []
+
+
 def test_a_packed_file_cut_short_hides_cases(tmp_path: Path) -> None:
     # Hardly compressible, so that a cut file still holds whole documents.
     data = "".join(f".I {i}\n.W\n{i * 7919 % 104729} {i**5}\n" for i in range(1, 3000))
@@ -248,6 +254,8 @@ def test_folders_without_a_collection_say_what_was_looked_for(tmp_path: Path) ->
     assert "beside the queries MED.QRY" in refusal(tmp_path / "queries")
     (collection(tmp_path / "several", CISI, "a") / "b").write_text(CISI)
     assert "a, b could each be the documents" in refusal(tmp_path / "several")
+    collection(tmp_path / "damaged", b"\x1f\x8b", "MED.ALL.gz")
+    assert "MED.ALL.gz: file damaged or cut short); copy" in refusal(tmp_path / "damaged")
     (tmp_path / "linked").mkdir()
     (tmp_path / "linked" / "MED.ALL").symlink_to("gone")
     assert "MED.ALL: link to nothing" in refusal(tmp_path / "linked")

@@ -88,7 +88,7 @@ def count_records(path: Path) -> int:
 
 
 def _is_record(item: Row | Skipped) -> bool:
-    return isinstance(item, Row) or (item.dropped and item.reason not in reasons.CONCEALING)
+    return isinstance(item, Row) or item.dropped
 
 
 def _cut_short(path: Path, reason: str) -> str:

@@ -362,6 +362,12 @@ def test_one_writer_at_a_time(library: Path) -> None:
         build(library)
 
 
+def test_captions_are_embedded_only_where_words_can_be(library: Path) -> None:
+    with pytest.raises(UsageError, match="--embed-captions: the encoder compact embeds no words"):
+        build(library, captions=True)
+    assert not build(library).published
+
+
 def test_another_model_is_refused(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from medclip_search.encoders.compact import CompactEncoder
 

@@ -122,7 +122,10 @@ def build(
         if not corpora and not repair and not catalogue.sources():
             raise UsageError(f"{library}: give it a corpus: --corpus KIND=PATH")
         remember(catalogue)
-        loaded = _load_encoder(catalogue)
+        loaded = _load_encoder(catalogue, encoder.spaces if encoder is not None else ())
+        if captions and not (loaded is not None and any(s.embeds_words for s in loaded.spaces)):
+            name = "no encoder" if loaded is None else f"the encoder {loaded.name}"
+            raise UsageError(f"--embed-captions: {name} embeds no words here; leave it out")
         if repair:
             summary.repaired = drop_damaged(writer)
         if restore:
@@ -189,8 +192,11 @@ def _remember_encoder(catalogue: WorkCatalogue, spec: EncoderSpec) -> None:
     catalogue.set_fact("encoder_settings", json.dumps(said, sort_keys=True) if said else None)
 
 
-def _load_encoder(catalogue: WorkCatalogue) -> Encoder | None:
-    """The library's encoder; ``None`` where ready-made vectors do without one."""
+def _load_encoder(catalogue: WorkCatalogue, spaces: Sequence[str]) -> Encoder | None:
+    """The library's encoder; ``None`` where ready-made vectors do without one.
+
+    Raises ``UsageError`` where it has not all the ``spaces`` that were asked for now.
+    """
     spec = remembered_encoder(catalogue)
     if spec is None:
         specs = (spec_from_json(json.loads(source.spec)) for source in catalogue.sources())
@@ -198,6 +204,8 @@ def _load_encoder(catalogue: WorkCatalogue) -> Encoder | None:
             return None
         spec = EncoderSpec(DEFAULT_ENCODER)
         _remember_encoder(catalogue, spec)
+    if spaces:
+        encoders.load(replace(spec, spaces=tuple(spaces)))
     return encoders.load(spec)
 
 

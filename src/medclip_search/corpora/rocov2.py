@@ -124,6 +124,9 @@ class RocoV2Corpus:
                 continue
             case_id, row = entry
             where = f"{row.where} ({case_id})"
+            if case_id in gate:
+                yield Skipped(where, reasons.DUPLICATE_ID)
+                continue
             problems: list[Skipped] = []
             caption = self._caption(row, where, problems)
             image, reason = shelves.find(case_id) if shelves.shelves else (None, "")
@@ -183,13 +186,13 @@ class RocoV2Corpus:
                 yield row
                 continue
             problems: list[Skipped] = []
-            caption = self._caption(row, row.where, problems)
             case_id = next(iter(texts(row.get("image_id"))), "")
             if not case_id:
                 case_id = f"{path.stem}-{row.number}"
                 problems.append(
                     Skipped(row.where, reasons.NO_ID, "called after its row", dropped=False)
                 )
+            caption = self._caption(row, row.where, problems)
             image = None
             if column is not None:
                 image = ImageSource(path, None, f"{column}/{row.number - 1}")

@@ -52,6 +52,7 @@ PERSON = {
     "PatientBirthDate": "19560312",
     "PatientAge": "045Y",
     "AccessionNumber": "ACC20040119",
+    "AdmissionID": "1-2-3",
     "StudyID": "7",
     "StudyDate": "20040119",
     "ReferringPhysicianName": "Li^Wu",
@@ -184,6 +185,7 @@ def test_harmless_descriptions_stay(tmp_path: Path, text: str) -> None:
         "19 Jan 2004", "January 2004", "19.1. Kontrolle", "14:35 portable", "call 030 1234567",
         "(555) 123-4567", "555-1234", "a.b@c.org", "www.c.org", "123456", "Dr. Jones", "Prof Smith",
         "MRN 12", "DOB unknown", "1.2.840.10008.1", "Frau Schmidt", "CT01 room", "M\u200buller",
+        "M.U.L.L.E.R", "W\u200bu", "scan 123", "1-2-3",
     ],
 )  # fmt: skip
 def test_suspicious_descriptions_go(tmp_path: Path, text: str) -> None:

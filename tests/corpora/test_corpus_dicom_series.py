@@ -71,6 +71,8 @@ def test_oblique_slices_are_projected_on_their_normal(tmp_path: Path) -> None:
         ([{"InstanceNumber": 1}, {}, {"InstanceNumber": 0}], "abc"),
         ([{"ImagePositionPatient": [0, 0, 9], "ImageOrientationPatient": [0] * 6,
            "InstanceNumber": 3}, {"InstanceNumber": 2}, {"InstanceNumber": 1}], "cba"),
+        ([{"ImagePositionPatient": [0, 0, z], "ImageOrientationPatient": [1, 0, 0, 1, 0.001, 0],
+           "InstanceNumber": 3 - z} for z in (0, 1, 2)], "cba"),
     ],
 )  # fmt: skip
 def test_fallbacks_where_positions_are_missing(

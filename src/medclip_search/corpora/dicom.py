@@ -176,7 +176,7 @@ class DicomCorpus:
                 elif not is_utf8(path):
                     yield Skipped(where, reasons.BAD_FILE_NAME, "rename it")
                 else:
-                    key = place.series or f"{where}\0"
+                    key = place.series or path
                     series.setdefault(key, []).append(Slice(listing.here, name, place))
         if foreign:
             others = f" and {foreign - 1:,} more" if foreign > 1 else ""

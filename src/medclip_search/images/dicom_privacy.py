@@ -111,8 +111,9 @@ class Identifiers:
             for folded in _folds(text):
                 harmless = _PARTICLES if personal else PLAIN
                 words = {word for word in _BREAK.split(folded) if _is_telling(word)} - harmless
-                if words:
-                    words.add(_BREAK.sub("", folded))
+                whole = _BREAK.sub("", folded)
+                if words or (personal and len(whole) > 2):  # 1-2-3 is an id, though no part is
+                    words.add(whole)
                 # Two letters ("li") stand within many words ("liver"), three within few: these
                 # count for a person, but not for a place, whose name all its pictures bear.
                 longer = {w for w in words if len(w) > (2 if personal else 3) or not w.isascii()}

@@ -21,10 +21,14 @@ from medclip_search.indexes.columns import Columns
 from medclip_search.library import build as library_build
 from medclip_search.library import verify as library_verify
 from medclip_search.library.build import BuildSummary, Report
+from medclip_search.library.delete_images import DeletionSummary
+from medclip_search.library.delete_images import delete_images as library_delete_images
 from medclip_search.library.describe_library import describe_library
 from medclip_search.library.generation import Generation
 from medclip_search.library.layout import CURRENT, read_current
 from medclip_search.library.remove import remove_cases
+from medclip_search.library.spared_images import Deletable
+from medclip_search.library.spared_images import deletable as library_deletable
 from medclip_search.library.verify import Finding
 from medclip_search.library.workcatalogue import WorkCatalogue
 from medclip_search.progress import SILENT, Progress
@@ -196,6 +200,22 @@ def build(
         report=report,
         progress=progress,
     )
+
+
+def deletable(path: str | Path, *, progress: Progress = SILENT) -> Deletable:
+    """The raw images that a library needs no more (``library.spared_images``)."""
+    return library_deletable(Path(path), progress=progress)
+
+
+def delete_images(
+    path: str | Path,
+    plan: Deletable,
+    *,
+    report: Report = lambda _: None,
+    progress: Progress = SILENT,
+) -> DeletionSummary:
+    """Delete raw images that ``deletable`` named, for good (``library.delete_images``)."""
+    return library_delete_images(Path(path), plan, report=report, progress=progress)
 
 
 def verify(path: str | Path, progress: Progress = SILENT) -> Iterator[Finding]:

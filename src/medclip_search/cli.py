@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from medclip_search import __version__
-from medclip_search.errors import MedClipError
+from medclip_search.errors import MedClipError, UsageError
 
 if TYPE_CHECKING:
     from medclip_search.library.build import BuildSummary
@@ -102,6 +102,12 @@ def commands() -> None:
 @click.option("--restore", is_flag=True, help="Let cases that were removed come back.")
 @click.option("--repair", is_flag=True, help="Make again what 'verify' found damaged.")
 @click.option("--purge", is_flag=True, help="Drop dead bytes and older generations now.")
+@click.option(
+    "--delete-images",
+    is_flag=True,
+    help="Then list the raw images that the library needs no more, ask, and delete them.",
+)
+@click.option("--yes", is_flag=True, help="Answer yes to what --delete-images asks.")
 def build(
     library: Path,
     corpora: tuple[str, ...],
@@ -109,6 +115,8 @@ def build(
     images: tuple[str, ...],
     embeddings: tuple[str, ...],
     frames: tuple[str, ...],
+    delete_images: bool,
+    yes: bool,
     **options: Any,
 ) -> None:
     """Make a library, or bring it up to date.
@@ -118,6 +126,13 @@ def build(
     """
     from medclip_search import api, terminal
 
+    if yes and not delete_images:
+        raise UsageError("--yes answers what --delete-images asks: give both")
+    if delete_images and not yes and not (sys.stdin and sys.stdin.isatty()):
+        raise UsageError(
+            "--delete-images asks before it deletes, and there is no terminal to ask at: add --yes "
+            "to delete without being asked (nothing was built or deleted)"
+        )
     summary = api.build(
         library,
         corpora,
@@ -131,8 +146,27 @@ def build(
     )
     for line in _summary_lines(library, summary):
         terminal.say(line)
+    if delete_images:
+        _delete_images(library, ask=not yes)
     if summary.lost:
         sys.exit(1)
+
+
+def _delete_images(library: Path, *, ask: bool) -> None:
+    """List, ask, delete. What cannot be deleted is reported, and is no failure of the build."""
+    from medclip_search import api, terminal
+
+    plan = api.deletable(library, progress=terminal.bars)
+    for line in terminal.deletable_lines(plan):
+        terminal.say(line)
+    if not plan.files:
+        return
+    files = f"{terminal.counted(len(plan.files), 'file')} ({terminal.size(plan.bytes)})"
+    if ask and not click.confirm(f"Delete these {files}?", err=True):
+        terminal.say("nothing was deleted")
+        return
+    done = api.delete_images(library, plan, report=terminal.kept_line, progress=terminal.bars)
+    terminal.say(f"{terminal.counted(done.files, 'file')} deleted ({terminal.size(done.bytes)})")
 
 
 @commands.command()
@@ -356,6 +390,11 @@ def _summary_lines(library: Path, summary: BuildSummary) -> list[str]:
         lines.append(f"{summary.repaired} damaged blocks were made again")
     if summary.kept_out:
         lines.append(f"{summary.kept_out} cases removed earlier stay out (--restore lets them in)")
+    if summary.without_image:
+        lines.append(
+            f"{counted(summary.without_image, 'image')} deleted on request earlier; vectors and "
+            "thumbnails are kept"
+        )
     if summary.vanished:
         lines.append(f"{summary.vanished} cases are no longer in their source (--prune drops them)")
     if summary.pruned:

@@ -7,12 +7,16 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medclip_search import NOT_FOR_DIAGNOSIS
+from medclip_search.corpora.captions import one_line
 from medclip_search.encoders import EncoderDescription
 from medclip_search.progress import Advance
 from medclip_search.search.hits import Hits
+
+if TYPE_CHECKING:
+    from medclip_search.library.spared_images import Deletable
 
 
 def say(text: str = "") -> None:
@@ -44,6 +48,31 @@ def skip_line(text: object) -> None:
     from tqdm import tqdm
 
     tqdm.write(f"skipped: {text}", file=sys.stderr)
+
+
+def kept_line(text: object) -> None:
+    """A line about a file that was not deleted, above the bar that is running."""
+    from tqdm import tqdm
+
+    tqdm.write(f"kept: {text}", file=sys.stderr)
+
+
+def deletable_lines(plan: Deletable, most: int = 20) -> Iterator[str]:
+    """The raw images that may be deleted, what that costs, and what is kept and why."""
+    for reason, count in sorted(plan.kept.items(), key=lambda item: -item[1]):
+        yield f"kept {counted(count, 'file')}: {reason}"
+    if not plan.files:
+        yield "no raw image can be deleted"
+        return
+    yield "raw images that the library needs no more:"
+    for image in plan.files[:most]:
+        yield f"  {one_line(image.path, 1000)}"
+    if (more := len(plan.files) - most) > 0:
+        yield f"  … and {more:,} more"
+    yield (
+        "without them there is no full-size view; and should the library be damaged or another "
+        "encoder be wanted, their vectors cannot be made again"
+    )
 
 
 def table(hits: Hits) -> str:
@@ -95,7 +124,7 @@ def info_lines(info: dict[str, Any]) -> Iterator[str]:
         index = ", ".join(f"{name} {value}" for name, value in space["index"].items())
         yield f"  space {space['name']}: {space['dimension']}-D, {words}, {space['live']:,} vectors"
         yield f"    index: {index}"
-    sizes = ", ".join(f"{room} {_size(n)}" for room, n in info["bytes"].items())
+    sizes = ", ".join(f"{room} {size(n)}" for room, n in info["bytes"].items())
     yield f"  on disk: {sizes}"
 
 
@@ -115,7 +144,8 @@ def encoder_line(one: EncoderDescription) -> str:
     return f"{one.name}{state}  [{spaces}; {one.licence}]  {one.note}"
 
 
-def _size(count: float) -> str:
+def size(count: float) -> str:
+    """``1.23 GB``."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.3g} {unit}"

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from medclip_search.cases import ImageSource
 from medclip_search.corpora.base import Skipped
+from medclip_search.corpora.captions import one_line
 from medclip_search.errors import LibraryDamagedError
 from medclip_search.images.sources import source_mark
 from medclip_search.library.appendfile import Block, damaged_blocks
@@ -58,7 +59,7 @@ def delete_images(
 
     def tell(image: RawImage, reason: str, remedy: str = "") -> None:
         summary.skipped[reason] += 1
-        report(Skipped(image.path, reason, remedy, dropped=False))
+        report(Skipped(one_line(image.path, 1000), reason, remedy, dropped=False))
 
     with writing(library, command="remove") as writer:
         _refuse_damaged(writer, progress)

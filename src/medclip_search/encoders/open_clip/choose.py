@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import platformdirs
 
 from medclip_search.encoders.base import EncoderSpec
+from medclip_search.encoders.onnx_session import require_onnxruntime
 from medclip_search.encoders.open_clip import torch_loading, torch_runtime
-from medclip_search.encoders.open_clip.encoder import OpenClipEncoder, Plan, Tokenize
-from medclip_search.encoders.open_clip.fingerprint import fingerprint
-from medclip_search.encoders.open_clip.network import Layer, Network
-from medclip_search.encoders.open_clip.packages import require_packages
-from medclip_search.encoders.open_clip.source import BIOMEDCLIP, Source, find
-from medclip_search.errors import UsageError
+from medclip_search.encoders.open_clip.encoder import Model, OpenClipEncoder, Plan
+from medclip_search.encoders.open_clip.exported import ExportedModel, is_exported, read_exported
+from medclip_search.encoders.open_clip.fingerprint import fingerprint, int8
+from medclip_search.encoders.open_clip.network import Layer
+from medclip_search.encoders.open_clip.onnx_runtime import OnnxNetwork
+from medclip_search.encoders.open_clip.packages import missing_package, require_packages
+from medclip_search.encoders.open_clip.source import BIOMEDCLIP, Source, find, folder_of
+from medclip_search.encoders.open_clip.words import require_words
+from medclip_search.errors import EncoderUnavailableError, UsageError
 
 BIOMEDCLIP_NAME = "biomedclip"
 ANY_NAME = "open_clip"
@@ -31,15 +36,53 @@ def load(spec: EncoderSpec) -> OpenClipEncoder:
 
 
 def plan(spec: EncoderSpec) -> Plan:
-    """What ``load`` loads."""
-    model = spec.model or (BIOMEDCLIP if spec.name == BIOMEDCLIP_NAME else None)
-    if model is None:
-        raise UsageError(
-            f"--encoder {spec.name}: add --model with a folder, hf-hub:ORGANISATION/MODEL, or "
-            "ARCHITECTURE/TAG of open_clip"
+    """What ``load`` loads: an exported model where one is given or wanted, else PyTorch's.
+
+    Left to itself (``auto``) it takes PyTorch where there is a GPU, an exported model where
+    there is one, and PyTorch otherwise.
+    """
+    folder = folder_of(model_of(spec))
+    if is_exported(folder):
+        if spec.runtime == "torch":
+            raise UsageError(
+                f"--runtime torch: {folder} is an exported model, which runs by ONNX Runtime; "
+                "give --model with what it was exported from"
+            )
+        exported = read_exported(folder)
+        name = spec.name if spec.name == BIOMEDCLIP_NAME else exported.description.name
+        return _under_onnx(exported, name, small=spec.runtime == "int8")
+    source = source_of(spec)
+    mark = fingerprint(source)
+    place = exports() / mark
+    if spec.runtime == "torch" or (spec.runtime == "auto" and not is_exported(place)):
+        return _under_torch(source, mark)
+    if not is_exported(place):
+        raise EncoderUnavailableError(
+            f"--runtime {spec.runtime}: {source.label} was not exported; run 'medclip-search "
+            f"encoder export' for it first, or leave --runtime out"
         )
-    source = find(model, spec.name if spec.name == BIOMEDCLIP_NAME else None)
-    return _under_torch(source, fingerprint(source))
+    onnx = _under_onnx(read_exported(place), source.name, small=spec.runtime == "int8")
+    if spec.runtime != "auto" or missing_package() or not torch_runtime.likely_gpu():
+        return onnx
+    torch = _under_torch(source, mark)
+    return torch if torch_runtime.device() != "cpu" else onnx
+
+
+def source_of(spec: EncoderSpec) -> Source:
+    """The model that is meant, for PyTorch. Raises as ``source.find`` does."""
+    return find(model_of(spec), spec.name if spec.name == BIOMEDCLIP_NAME else None)
+
+
+def model_of(spec: EncoderSpec) -> str:
+    """The model that is meant, by its name or folder. Raises ``UsageError`` without one."""
+    if spec.model is not None:
+        return spec.model
+    if spec.name == BIOMEDCLIP_NAME:
+        return BIOMEDCLIP
+    raise UsageError(
+        f"--encoder {spec.name}: add --model with a folder, hf-hub:ORGANISATION/MODEL, or "
+        "ARCHITECTURE/TAG of open_clip"
+    )
 
 
 def exports() -> Path:
@@ -49,20 +92,38 @@ def exports() -> Path:
 
 def _under_torch(source: Source, mark: str) -> Plan:
     require_packages(source.label)
-
-    def load() -> tuple[Network, Tokenize]:
-        network = torch_runtime.TorchNetwork(source)
-        return network, network.tokens
-
-    trunk = source.timm_trunk
     dimensions: dict[Layer, Callable[[], int]] = {"joint": lambda: source.dimension}
-    if trunk is not None:
-        dimensions["trunk"] = lambda: torch_loading.trunk_dimension(trunk, source.label)
+    if (trunk := source.timm_trunk) is not None:
+        dimensions["trunk"] = partial(torch_loading.trunk_dimension, trunk, source.label)
     return Plan(
         name=source.name,
         fingerprint=mark,
         preprocessing=source.preprocessing,
         dimensions=dimensions,
         batch_size=torch_runtime.BATCH["cuda" if torch_runtime.likely_gpu() else "cpu"],
+        load=lambda: torch_runtime.TorchNetwork(source),
+    )
+
+
+def _under_onnx(exported: ExportedModel, name: str, *, small: bool) -> Plan:
+    """``small`` takes the networks with 8-bit weights."""
+    require_onnxruntime(name)
+    require_words()
+    if small and not exported.has_int8:
+        raise EncoderUnavailableError(
+            f"--runtime int8: {exported.folder} has no 8-bit networks; run 'medclip-search "
+            "encoder export --int8'"
+        )
+
+    def load() -> Model:
+        return OnnxNetwork(exported.folder, int8=small)
+
+    description = exported.description
+    return Plan(
+        name=name,
+        fingerprint=int8(description.fingerprint) if small else description.fingerprint,
+        preprocessing=description.preprocessing,
+        dimensions={layer: partial(int, width) for layer, width in description.dimensions.items()},
+        batch_size=torch_runtime.BATCH["cpu"],
         load=load,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -19,12 +19,18 @@ from medclip_search.encoders.open_clip.network import Layer, Network, Tokens
 from medclip_search.encoders.open_clip.preprocess import Preprocessing
 from medclip_search.errors import UsageError
 
-Tokenize: TypeAlias = Callable[[Sequence[str]], Tokens]
+
+class Model(Network, Protocol):
+    """A network with its tokenizer."""
+
+    def tokens(self, texts: Sequence[str]) -> Tokens:
+        """Texts to (n, context) token ids, padded."""
+        ...
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A model that was found, and how to load it: ``load`` gives its network and tokenizer.
+    """A model that was found, and how to load it.
 
     ``dimensions`` maps its layers to functions that tell how wide they are, for that of a trunk
     takes time to find.
@@ -35,7 +41,7 @@ class Plan:
     preprocessing: Preprocessing
     dimensions: Mapping[Layer, Callable[[], int]]
     batch_size: int
-    load: Callable[[], tuple[Network, Tokenize]]
+    load: Callable[[], Model]
 
     def layers(self) -> dict[str, Layer]:
         """Its layers by the names of their spaces: ``NAME`` and ``NAME-trunk``."""
@@ -71,7 +77,7 @@ class OpenClipEncoder:
         )
         self._plan = plan
         self._loading = threading.Lock()
-        self._loaded: tuple[Network, Tokenize] | None = None
+        self._loaded: Model | None = None
 
     def preprocess(self, image: Image.Image) -> Floats:
         """One picture as the model was trained to see it: (3, H, W) float32, normalised."""
@@ -79,8 +85,7 @@ class OpenClipEncoder:
 
     def encode_images(self, batch: Floats) -> Mapping[str, Floats]:
         """(n, 3, H, W) to (n, dimension) float32 for each space."""
-        network, _ = self._model()
-        made = network.images(batch, tuple(self._layers.values()))
+        made = self._model().images(batch, tuple(self._layers.values()))
         return {space: made[layer] for space, layer in self._layers.items()}
 
     def encode_words(self, texts: Sequence[str]) -> Mapping[str, Floats]:
@@ -90,10 +95,10 @@ class OpenClipEncoder:
             return {}
         if not texts:
             return {joint[0].name: np.empty((0, joint[0].dimension), dtype=np.float32)}
-        network, tokenize = self._model()
-        return {joint[0].name: network.words(tokenize(texts))}
+        model = self._model()
+        return {joint[0].name: model.words(model.tokens(texts))}
 
-    def _model(self) -> tuple[Network, Tokenize]:
+    def _model(self) -> Model:
         with self._loading:
             if self._loaded is None:
                 self._loaded = self._plan.load()

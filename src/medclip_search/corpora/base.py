@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from medclip_search.cases import Case
+from medclip_search.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +69,13 @@ class Corpus(Protocol):
 
     def count(self) -> int | None:
         """About how many entries there are, for the progress bar; ``None`` if costly to know."""
+        ...
+
+
+@runtime_checkable
+class Surveyed(Protocol):
+    """A corpus that must look at everything before it can give its first case."""
+
+    def survey(self, progress: Progress) -> None:
+        """Look now, with a progress bar, rather than when the first case is asked for."""
         ...

@@ -155,8 +155,8 @@ def _parse_embeddings(text: str) -> tuple[str, str, Path]:
     owner, colon, space = left.rpartition(":")
     if not equals or not NAME.fullmatch(space.strip()) or (colon and not owner.strip()):
         raise UsageError(
-            f"--embeddings {_shown(text)}: write SPACE=FILE.npy, or TABLE:SPACE=FILE.npy; a space's "
-            "name is letters, digits, '.', '_' and '-'"
+            f"--embeddings {_shown(text)}: write SPACE=FILE.npy, or TABLE:SPACE=FILE.npy; a "
+            "space's name is letters, digits, '.', '_' and '-'"
         )
     return owner.strip(), space.strip(), _absolute(file, "--embeddings")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from medclip_search import encoders
 from medclip_search.cases import Case
 from medclip_search.corpora import reasons, spec_from_json, spec_to_json
-from medclip_search.corpora.base import Corpus, CorpusSpec, Skipped
+from medclip_search.corpora.base import Corpus, CorpusSpec, Skipped, Surveyed
 from medclip_search.corpora.files import file_fault
 from medclip_search.describe import describe
 from medclip_search.encoders.base import Encoder, EncoderSpec
@@ -272,6 +272,8 @@ def _ingest(
     source = _put_source(catalogue, corpus)
     limit = int(catalogue.fact("limit") or 0)
     of_files = knows_by_files(corpus.spec)
+    if isinstance(corpus, Surveyed):
+        corpus.survey(progress)
     entries = _without_deleted(catalogue, source, corpus)
     count, ended, whole = 0, False, True
     if limit:  # cases that the source cannot tell of any more count as met

@@ -41,8 +41,8 @@ class Case:
     two sources collide). A case may lack its image (``None``) or its caption (``""``), not both.
     ``article`` is a PubMed Central id such as ``PMC3970251``. ``licence_class`` is one of
     ``commercial``, ``noncommercial``, ``other``. ``origins`` says for each derived value where
-    it came from, for example ``{"modality": "umls:C0040405"}``. ``row`` is its zero-based row in the
-    table it was read from, by which ready-made vectors are found.
+    it came from, for example ``{"modality": "umls:C0040405"}``. ``row`` is its zero-based row in
+    the table it was read from, by which ready-made vectors are found.
     """
 
     id: str

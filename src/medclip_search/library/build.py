@@ -312,9 +312,12 @@ def _without_deleted(
 
     A reader tells what is wrong with a case just before the case.
     """
+    images, deleted = catalogue.count_images_of(corpus.spec.name)
     missing: list[Skipped] = []
     for entry in corpus:
         if isinstance(entry, Skipped):
+            if entry.reason == reasons.NO_IMAGES_FOLDER and 0 < deleted == images:
+                continue
             if entry.reason == reasons.MISSING_IMAGE and not entry.dropped:
                 missing.append(entry)
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import tracemalloc
 import zipfile
 from collections.abc import Sequence
@@ -207,6 +208,21 @@ def test_a_zip_cut_short_is_one_line_and_captions_go_on(tmp_path: Path) -> None:
     assert [case.id for case in cases] == IDS
     assert told(skipped) == [("images.zip", reasons.UNREADABLE, True, True)]
     assert skipped[0].remedy == "download or copy it again"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX files")
+def test_a_zip_that_is_no_file(tmp_path: Path) -> None:
+    put_lines(tmp_path / "pmc_oa.jsonl", ROWS)
+    os.mkfifo(tmp_path / "a.zip")
+    (tmp_path / "b.zip").symlink_to("gone.zip")
+    put_zip(tmp_path / "c.zip", NAMES[:1])
+    cases, skipped = read(tmp_path)
+    assert contents(cases) == [f"jpeg of {NAMES[0]}"]
+    assert [case.id for case in cases] == IDS
+    assert told(skipped) == [
+        ("a.zip", reasons.NOT_REGULAR, True, False),
+        ("b.zip", reasons.BROKEN_LINK, True, True),
+    ]
 
 
 def test_no_images_at_all(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ class Shelves:
                 for entry in islice(entries, PEEK):
                     if entry.name.startswith(IGNORED):
                         continue
-                    if entry.is_dir():
+                    if os.path.isdir(entry.path):  # noqa: PTH112 - never raises, as is_dir may
                         below.append(folder / entry.name)
                     elif entry.name.lower().endswith(".zip"):
                         zips.append(folder / entry.name)

@@ -18,17 +18,11 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from medclip_search.errors import ImageError
+from medclip_search.images.zip_end import ENTRY_MARK, find_directory
 
-END = struct.Struct("<4sHHHHIIH")
-END64 = struct.Struct("<4s12xIIQQQQ")
-LOCATOR64 = struct.Struct("<4sIQI")
 ENTRY = struct.Struct("<4s4xHH4xIIIHHH8xI")
 LOCAL = struct.Struct("<4s22xHH")
-END_MARK, END64_MARK, LOCATOR64_MARK = b"PK\5\6", b"PK\6\6", b"PK\6\7"
-ENTRY_MARK, LOCAL_MARK = b"PK\1\2", b"PK\3\4"
-
-TAIL = END.size + 0xFFFF
-"""The end record lies in so many last bytes: a comment of up to 64 KiB may follow it."""
+LOCAL_MARK = b"PK\3\4"
 
 CHUNK = 1 << 20
 LONGEST_ENTRY = ENTRY.size + 3 * 0xFFFF
@@ -73,7 +67,15 @@ class ZipIndex:
         hashes, places = array("q"), array("Q")
         folders: dict[bytes, bool] = {}
         with path.open("rb") as stream:
-            self._start, self._end, self._shift = self._directory(stream)
+            try:
+                place = find_directory(stream)
+            except struct.error:  # it shrank while it was read
+                place = None
+            if place is None:
+                raise self._damaged()
+            if place.disk:
+                raise ImageError(str(path), "is one part of a split zip", UNZIP)
+            self._start, self._end, self._shift = place.start, place.end, place.shift
             for at, flags, raw in self._walk(stream):
                 hashes.append(hash(raw))
                 places.append(at)
@@ -154,55 +156,6 @@ class ZipIndex:
     def _damaged(self) -> ImageError:
         return ImageError(str(self.path), "zip is damaged or cut short", AGAIN)
 
-    def _directory(self, stream: BinaryIO) -> tuple[int, int, int]:
-        """Start and end of the directory, and by how much all offsets in it are too small.
-
-        They are where something was put before the zip.
-        """
-        size = stream.seek(0, 2)
-        first = max(0, size - TAIL)
-        stream.seek(first)
-        tail = stream.read(size - first)
-        is_part = False
-        for at in _ends(tail):
-            end = first + at
-            _, disk, _, _, _, length, offset, _ = END.unpack_from(tail, at)
-            if wide := self._wide_end(stream, end):
-                end, disk, length, offset = wide
-            start = end - length
-            if start >= offset and self._starts(stream, start, end):
-                if not disk:
-                    return start, end, start - offset
-                is_part = True
-        if is_part:
-            raise ImageError(str(self.path), "is one part of a split zip", UNZIP)
-        raise self._damaged()
-
-    @staticmethod
-    def _wide_end(stream: BinaryIO, end: int) -> tuple[int, int, int, int] | None:
-        """Where the zip64 end record lies, with its disk, directory size and offset."""
-        if end < LOCATOR64.size:
-            return None
-        stream.seek(end - LOCATOR64.size)
-        mark, _, told, _ = LOCATOR64.unpack(stream.read(LOCATOR64.size))
-        if mark != LOCATOR64_MARK:
-            return None
-        for place in (end - LOCATOR64.size - END64.size, told):
-            if 0 <= place <= end - LOCATOR64.size - END64.size:
-                stream.seek(place)
-                mark, disk, _, _, _, length, offset = END64.unpack(stream.read(END64.size))
-                if mark == END64_MARK:
-                    return place, disk, length, offset
-        return None
-
-    @staticmethod
-    def _starts(stream: BinaryIO, start: int, end: int) -> bool:
-        """Whether a directory, be it an empty one, begins here."""
-        if start < 0:
-            return False
-        stream.seek(start)
-        return start == end or stream.read(len(ENTRY_MARK)) == ENTRY_MARK
-
     def _walk(self, stream: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
         """Place, flags and name of each entry; raises ``ImageError`` at the first bad one."""
         stream.seek(self._start)
@@ -259,20 +212,6 @@ class ZipIndex:
             except struct.error:
                 raise self._damaged() from None
         return Member(raw, flags, method, crc, packed, size, local + self._shift)
-
-
-def _ends(tail: bytes) -> list[int]:
-    """Where the end record may stand in the last bytes of a file, the likeliest place first.
-
-    Its mark may stand in the comment too; the comment reaches just to the end of the file.
-    """
-    found: list[int] = []
-    at = tail.rfind(END_MARK)
-    while at >= 0:
-        if at + END.size <= len(tail):
-            found.append(at)
-        at = tail.rfind(END_MARK, 0, at + len(END_MARK) - 1)
-    return sorted(found, key=lambda at: END.unpack_from(tail, at)[-1] != len(tail) - at - END.size)
 
 
 def _spellings(name: str) -> list[bytes]:

@@ -13,7 +13,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -90,21 +90,11 @@ def deletable(library: Path, *, progress: Progress = SILENT) -> Deletable:
         catalogue.close()
 
 
-@dataclass(slots=True)
-class _File:
-    """What is known of a file by its cases. ``inside``: under the folder of one's corpus."""
-
-    bytes: int
-    mark: str
-    identity: Identity
-    keys: list[int] = field(default_factory=list)
-    inside: bool = False
-
-
 def spared_images(library: Path, catalogue: Catalogue, progress: Progress) -> Deletable:
     """What ``deletable`` says, of any state of a library's catalogue."""
     judge = _Judge(library, catalogue)
-    files: dict[str, _File] = {}
+    files: dict[str, RawImage] = {}
+    outside: set[str] = set()
     kept: dict[str, str] = {}
     needed: set[Identity] = set()
     namesakes: dict[str, str] = {}  # paths to what they have in common
@@ -129,24 +119,23 @@ def spared_images(library: Path, catalogue: Catalogue, progress: Progress) -> De
                 kept.setdefault(path, reason)
                 needed.add((found.st_dev, found.st_ino))
                 continue
+            if judge.is_inside(case, path):
+                outside.discard(path)
+            elif path not in files:
+                outside.add(path)
+            keys = files[path].keys if path in files else ()
             identity = (found.st_dev, found.st_ino)
-            file = files.setdefault(path, _File(found.st_size, mark, identity))
-            file.keys.append(case.key)
-            file.inside = file.inside or judge.is_inside(case, path)
-    for path, file in files.items():
-        if not file.inside:
+            files[path] = RawImage(path, found.st_size, mark, identity, (*keys, case.key))
+    for path, image in files.items():
+        if path in outside:  # of the folders of all its corpora
             kept.setdefault(path, OUTSIDE)
-        elif file.identity in needed:
+        elif image.identity in needed:
             kept.setdefault(path, SHARED)
     stems = {namesakes[path] for path in kept if path in namesakes}
     for path, stem in namesakes.items():
         if stem in stems:
             kept.setdefault(path, NAMESAKE)
-    spared = (
-        RawImage(path, file.bytes, file.mark, file.identity, tuple(file.keys))
-        for path, file in sorted(files.items())
-        if path not in kept
-    )
+    spared = (image for path, image in sorted(files.items()) if path not in kept)
     return Deletable(tuple(spared), Counter(kept.values()))
 
 

@@ -74,6 +74,8 @@ def test_a_published_catalogue_of_an_older_version_is_read_as_it_lies(
     (space,) = catalogue.spaces()
     assert (space.space.holds, space.space.joint, space.rows) == ("images", "", 1)
     assert catalogue.settings()
+    assert [(one.key, one.mark) for one in catalogue.image_cases()] == [(7, None)]
+    assert not catalogue.image_was_deleted(7)
     catalogue.close()
     assert path.read_bytes() == before
 

@@ -60,7 +60,8 @@ def zips(draw: st.DrawFn) -> bytes:
             info.comment = draw(st.binary(max_size=20))
             with made.open(info, "w", force_zip64=draw(st.booleans())) as member:
                 member.write(draw(CONTENT))
-        made.comment = draw(st.binary(max_size=30))
+        # Python's zipfile stumbles over the end's mark in a comment: a test below is for that.
+        made.comment = draw(st.binary(max_size=30)).replace(b"PK\5", b"")
     return draw(st.binary(max_size=20)) + stream.getvalue()
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from medclip_search.encoders.base import Space
+from medclip_search.encoders.open_clip.agreement import UNMEASURED, Agreement
 from medclip_search.encoders.open_clip.network import Layer
 from medclip_search.encoders.open_clip.preprocess import Preprocessing
 from medclip_search.encoders.open_clip.words import WordRules, Words, load_words
@@ -53,7 +54,8 @@ class Description:
 
     ``fingerprint`` is that of the weights and preprocessing it was exported from. ``padding`` is
     the token id that the words' network ignores, so that texts may be cut where only it follows;
-    ``None`` where all tokens count. ``programs`` are the versions that exported it.
+    ``None`` where all tokens count. ``programs`` are the versions that exported
+    it; ``float32`` and ``int8`` how well the networks agree with PyTorch.
     """
 
     name: str
@@ -65,6 +67,8 @@ class Description:
     padding: int | None
     files: Mapping[str, ExportedFile]
     programs: Mapping[str, str]
+    float32: Agreement = UNMEASURED
+    int8: Agreement | None = None
 
     @property
     def spaces(self) -> tuple[Space, ...]:
@@ -91,6 +95,8 @@ class Description:
             "padding": self.padding,
             "files": {name: asdict(file) for name, file in self.files.items()},
             "programs": dict(self.programs),
+            "float32": asdict(self.float32),
+            "int8": None if self.int8 is None else asdict(self.int8),
         }
 
     @classmethod
@@ -109,6 +115,8 @@ class Description:
             padding=given["padding"],
             files={name: ExportedFile(**file) for name, file in given["files"].items()},
             programs=given["programs"],
+            float32=Agreement(**given["float32"]),
+            int8=None if given["int8"] is None else Agreement(**given["int8"]),
         )
 
 
@@ -182,7 +190,13 @@ def read_exported(folder: Path) -> ExportedModel:
     return ExportedModel(folder, description)
 
 
-def network_name(tower: Tower, *, int8: bool) -> str:
+def write_page(folder: Path, description: Description) -> None:
+    """Describe the folder. Raises ``OSError``."""
+    page = json.dumps(description.to_json(), indent=2, ensure_ascii=False)
+    (folder / PAGE).write_text(page + "\n", encoding="utf-8")
+
+
+def network_name(tower: Tower, *, int8: bool = False) -> str:
     """The file of a network."""
     return f"{tower}.int8.onnx" if int8 else f"{tower}.onnx"
 

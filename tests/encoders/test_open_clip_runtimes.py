@@ -1,0 +1,114 @@
+"""Which runtime is taken, and that an exported model is the same model."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medclip_search import encoders
+from medclip_search.encoders.base import EncoderSpec, Runtime
+from medclip_search.encoders.open_clip import torch_runtime
+from medclip_search.encoders.open_clip.choose import exports, plan
+from medclip_search.errors import EncoderUnavailableError, UsageError
+
+
+@pytest.fixture(scope="module")
+def data(tiny_biomedclip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The user's data folder, with the tiny BiomedCLIP exported to where it is looked for."""
+    pytest.importorskip("onnx")
+    from medclip_search.encoders.open_clip.export import export
+
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(folder))
+        export(EncoderSpec("biomedclip", str(tiny_biomedclip)), int8=True)
+    return folder
+
+
+@pytest.fixture
+def exported(data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_DATA_HOME", str(data))
+    (folder,) = exports().iterdir()
+    return folder
+
+
+def spec(model: Path, runtime: Runtime = "auto", name: str = "biomedclip") -> EncoderSpec:
+    return EncoderSpec(name, str(model), runtime=runtime)
+
+
+def runs(one: EncoderSpec) -> str:
+    return type(plan(one).load()).__name__
+
+
+def test_the_exported_model_is_taken_where_there_is_no_gpu(
+    tiny_biomedclip: Path, exported: Path
+) -> None:
+    if torch_runtime.device() != "cpu":
+        pytest.skip("there is a GPU here, which PyTorch gets")
+    assert runs(spec(tiny_biomedclip)) == "OnnxNetwork"
+    assert runs(spec(tiny_biomedclip, "torch")) == "TorchNetwork"
+    assert runs(spec(tiny_biomedclip, "onnx")) == "OnnxNetwork"
+
+
+def test_pytorch_is_taken_where_nothing_was_exported(
+    tiny_biomedclip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert runs(spec(tiny_biomedclip)) == "TorchNetwork"
+    for runtime in ("onnx", "int8"):
+        with pytest.raises(EncoderUnavailableError, match=f"--runtime {runtime}: .* not exported"):
+            encoders.load(EncoderSpec("biomedclip", str(tiny_biomedclip), runtime=runtime))
+
+
+def test_both_runtimes_are_one_model(tiny_biomedclip: Path, exported: Path) -> None:
+    """Same spaces, same fingerprint, same vectors: a library takes the one for the other."""
+    torch = encoders.load(spec(tiny_biomedclip, "torch"))
+    texts = ["axial CT of the liver", "chest x-ray", ""]
+    pixels = np.random.default_rng(0).normal(size=(3, 3, 224, 224)).astype(np.float32)
+    for other in (spec(tiny_biomedclip, "onnx"), spec(exported), spec(exported, "onnx")):
+        onnx = encoders.load(other)
+        assert (onnx.spaces, onnx.fingerprint) == (torch.spaces, torch.fingerprint)
+        expected = {**torch.encode_images(pixels), "words": torch.encode_words(texts)["biomedclip"]}
+        found = {**onnx.encode_images(pixels), "words": onnx.encode_words(texts)["biomedclip"]}
+        for name, vectors in expected.items():
+            product = (found[name] * vectors).sum(axis=1)
+            norms = np.linalg.norm(found[name], axis=1) * np.linalg.norm(vectors, axis=1)
+            assert (product / norms).min() > 0.9999
+
+
+def test_eight_bits_are_another_model(tiny_biomedclip: Path, exported: Path) -> None:
+    small = encoders.load(spec(tiny_biomedclip, "int8"))
+    assert small.fingerprint != encoders.load(spec(tiny_biomedclip, "onnx")).fingerprint
+    assert small.fingerprint == encoders.load(spec(exported, "int8")).fingerprint
+    assert small.encode_words(["liver"])["biomedclip"].shape == (1, 64)
+
+
+def test_an_exported_folder_has_no_pytorch(exported: Path) -> None:
+    with pytest.raises(UsageError, match="is an exported model, which runs by ONNX Runtime"):
+        encoders.load(spec(exported, "torch"))
+
+
+def test_an_exported_folder_goes_by_either_name(exported: Path) -> None:
+    for name in ("biomedclip", "open_clip"):
+        made = encoders.load(spec(exported, name=name))
+        assert [one.name for one in made.spaces] == ["biomedclip", "biomedclip-trunk"]
+
+
+def test_an_exported_folder_needs_neither_torch_nor_open_clip(exported: Path) -> None:
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'open_clip', 'transformers', 'timm', 'torchvision'):\n"
+        "    sys.modules[name] = None\n"
+        "import numpy as np\n"
+        "from medclip_search import encoders\n"
+        "made = encoders.load(encoders.EncoderSpec('biomedclip', sys.argv[1]))\n"
+        "images = made.encode_images(np.zeros((1, 3, 224, 224), np.float32))\n"
+        "print(images['biomedclip'].shape, made.encode_words(['liver'])['biomedclip'].shape)\n"
+    )
+    command = [sys.executable, "-c", code, str(exported)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "(1, 64) (1, 64)"

@@ -187,7 +187,8 @@ def _export(source: Source, mark: str, draft: Path, int8: bool, advance: Advance
 
     def measured(small: bool) -> Agreement:
         network = OnnxNetwork(draft, int8=small)
-        made = {"words": network.words(tokens), **network.images(pixels, layers)}
+        made: dict[str, Floats] = {"words": network.words(tokens)}
+        made.update(network.images(pixels, layers))
         advance(1)
         return agreement(made, expected)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from pydicom.data import get_testdata_file
 
+import medclip_search
 from medclip_search import Library, Query
 from medclip_search.api import remove
 from medclip_search.corpora.base import CorpusSpec, Skipped
@@ -272,6 +273,23 @@ def test_images_inside_the_librarys_folder_and_in_containers_stay(tmp_path: Path
     build(library, [spec(library / "mine", "mine")])
     assert names(library) == ["fig-000.png", "fig-001.png"]
     assert kept(library) == {spared_images.IN_LIBRARY: 2}
+
+
+def test_tables_pipes_and_the_programs_own_folder_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = write_folder(tmp_path / "images", range(2))
+    place = tmp_path / "table.csv"
+    table = write_table(place, ["fig-000.png,Chest,a", "fig-001.png,Knee,b", f"{place},Brain,c"])
+    library = tmp_path / "library"
+    build(library, [table])
+    (images / "fig-001.png").unlink()
+    os.mkfifo(images / "fig-001.png")
+    assert names(library) == ["fig-000.png"]
+    assert kept(library) == {spared_images.TABLE: 1, spared_images.NOT_A_FILE: 1}
+    monkeypatch.setattr(medclip_search, "__file__", str(images / "__init__.py"))
+    assert names(library) == []
+    assert kept(library)[spared_images.PROGRAM] == 1
 
 
 def test_names_that_differ_in_their_suffix_go_together_or_stay(tmp_path: Path) -> None:

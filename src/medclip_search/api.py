@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from PIL import Image
@@ -35,6 +35,9 @@ from medclip_search.progress import SILENT, Progress
 from medclip_search.search import engine, examples, filters
 from medclip_search.search.hits import Hits
 from medclip_search.search.query import Query
+
+if TYPE_CHECKING:
+    from medclip_search.encoders.open_clip.export import ExportReport
 
 
 class Library:
@@ -216,6 +219,30 @@ def delete_images(
 ) -> DeletionSummary:
     """Delete raw images that ``deletable`` named, for good (``library.delete_images``)."""
     return library_delete_images(Path(path), plan, report=report, progress=progress)
+
+
+def export_encoder(
+    encoder: str = "biomedclip",
+    model: str | Path | None = None,
+    output: str | Path | None = None,
+    *,
+    int8: bool = False,
+    progress: Progress = SILENT,
+) -> ExportReport:
+    """Export a model of open_clip for ONNX Runtime (``encoders.open_clip.export``).
+
+    ``output`` is by default where the encoder finds it by itself. Raises ``UsageError``,
+    ``EncoderUnavailableError`` or ``EncoderError``.
+    """
+    # Not at the top: it takes time to import, and few programs need it.
+    from medclip_search.encoders.open_clip.choose import NAMES
+    from medclip_search.encoders.open_clip.export import export
+
+    if encoder not in NAMES:
+        raise UsageError(f"--encoder {encoder}: only {' and '.join(NAMES)} can be exported")
+    spec = EncoderSpec(encoder, _model_place(model))
+    place = None if output is None else Path(output).expanduser().absolute()
+    return export(spec, place, int8=int8, progress=progress)
 
 
 def verify(path: str | Path, progress: Progress = SILENT) -> Iterator[Finding]:

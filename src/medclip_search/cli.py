@@ -9,15 +9,12 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from medclip_search import __version__
 from medclip_search.errors import MedClipError, UsageError
-
-if TYPE_CHECKING:
-    from medclip_search.library.build import BuildSummary
 
 _LIBRARY = click.argument("library", type=click.Path(path_type=Path))
 _MODEL = click.option(
@@ -144,7 +141,7 @@ def build(
         progress=terminal.bars,
         **options,
     )
-    for line in _summary_lines(library, summary):
+    for line in terminal.summary_lines(library, summary):
         terminal.say(line)
     if delete_images:
         _delete_images(library, ask=not yes)
@@ -289,6 +286,29 @@ def list_encoders() -> None:
         click.echo(terminal.encoder_line(one))
 
 
+@encoder.command("export")
+@click.option("--encoder", "name", default="biomedclip", show_default=True, help="Which encoder.")
+@_MODEL
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where to; by default where it is found by itself.",
+)
+@click.option("--int8", is_flag=True, help="Also with 8-bit weights: faster, less exact.")
+def export_encoder(name: str, model: str | None, output: Path | None, int8: bool) -> None:
+    """Export a model of open_clip, so that ONNX Runtime alone can run it.
+
+    A CPU then takes it by itself; its folder, copied, needs no PyTorch (--model DIR). How well it
+    agrees with PyTorch is measured and printed.
+    """
+    from medclip_search import api, terminal
+
+    report = api.export_encoder(name, model, output, int8=int8, progress=terminal.bars)
+    for line in report.lines():
+        terminal.say(line)
+
+
 @commands.command()
 @_LIBRARY
 @click.option(
@@ -371,38 +391,3 @@ def _is_full(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return isinstance(error, sqlite3.OperationalError) and "full" in str(error)
-
-
-def _summary_lines(library: Path, summary: BuildSummary) -> list[str]:
-    from medclip_search.terminal import counted
-
-    lines = [f"skipped {count}: {reason}" for reason, count in summary.skipped.most_common()]
-    if summary.lost:
-        lines.append(
-            f"{summary.lost} cases lost their vector or thumbnail to damage, and their images are "
-            "gone: put the images back and run build again"
-        )
-    if summary.fell_back:
-        lines.append("the last generation was lost: what was removed in it must be removed again")
-    if summary.limit:
-        lines.append(f"only the first {summary.limit} cases of each corpus (--limit 0 lifts this)")
-    if summary.repaired:
-        lines.append(f"{summary.repaired} damaged blocks were made again")
-    if summary.kept_out:
-        lines.append(f"{summary.kept_out} cases removed earlier stay out (--restore lets them in)")
-    if summary.without_image:
-        lines.append(
-            f"{counted(summary.without_image, 'image')} deleted on request earlier; vectors and "
-            "thumbnails are kept"
-        )
-    if summary.vanished:
-        lines.append(f"{summary.vanished} cases are no longer in their source (--prune drops them)")
-    if summary.pruned:
-        lines.append(f"{summary.pruned} cases that vanished from their source were dropped")
-    state = "published" if summary.published else "nothing new; still"
-    lines.append(
-        f"{library}: {counted(summary.added, 'case')} added, {summary.changed} changed, "
-        f"{counted(summary.embedded, 'image')} embedded; {state} generation {summary.generation} "
-        f"with {counted(summary.cases, 'case')}, {counted(summary.images, 'image')}"
-    )
-    return lines

@@ -16,6 +16,9 @@ from medclip_search.progress import Advance
 from medclip_search.search.hits import Hits
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from medclip_search.library.build import BuildSummary
     from medclip_search.library.spared_images import Deletable
 
 
@@ -137,9 +140,48 @@ def _meaning(space: dict[str, Any]) -> str:
     return "images and words" if space["embeds_words"] else "images only"
 
 
+def summary_lines(library: Path, summary: BuildSummary) -> list[str]:
+    """What a build did, for people to read."""
+    lines = [f"skipped {count}: {reason}" for reason, count in summary.skipped.most_common()]
+    if summary.lost:
+        lines.append(
+            f"{summary.lost} cases lost their vector or thumbnail to damage, and their images are "
+            "gone: put the images back and run build again"
+        )
+    if summary.fell_back:
+        lines.append("the last generation was lost: what was removed in it must be removed again")
+    if summary.limit:
+        lines.append(f"only the first {summary.limit} cases of each corpus (--limit 0 lifts this)")
+    if summary.repaired:
+        lines.append(f"{summary.repaired} damaged blocks were made again")
+    if summary.kept_out:
+        lines.append(f"{summary.kept_out} cases removed earlier stay out (--restore lets them in)")
+    if summary.without_image:
+        lines.append(
+            f"{counted(summary.without_image, 'image')} deleted on request earlier; vectors and "
+            "thumbnails are kept"
+        )
+    if summary.vanished:
+        lines.append(f"{summary.vanished} cases are no longer in their source (--prune drops them)")
+    if summary.pruned:
+        lines.append(f"{summary.pruned} cases that vanished from their source were dropped")
+    if summary.captions:
+        lines.append(f"{counted(summary.captions, 'caption')} embedded")
+    if summary.ready:
+        lines.append(f"{counted(summary.ready, 'ready-made vector')} taken in")
+    state = "published" if summary.published else "nothing new; still"
+    lines.append(
+        f"{library}: {counted(summary.added, 'case')} added, {summary.changed} changed, "
+        f"{counted(summary.embedded, 'image')} embedded; {state} generation {summary.generation} "
+        f"with {counted(summary.cases, 'case')}, {counted(summary.images, 'image')}"
+    )
+    return lines
+
+
 def encoder_line(one: EncoderDescription) -> str:
     """One line of ``encoder list``."""
-    spaces = ", ".join(f"{space.name} {space.dimension}-D" for space in one.spaces)
+    known = ", ".join(f"{space.name} {space.dimension}-D" for space in one.spaces)
+    spaces = known or "the model's spaces"
     state = "" if one.available else "  NOT AVAILABLE"
     return f"{one.name}{state}  [{spaces}; {one.licence}]  {one.note}"
 

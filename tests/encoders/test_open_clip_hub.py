@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
+LISTED = "timm/vit_base_patch32_clip_224.openai"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = (
     "open_clip_config.json",
@@ -27,6 +28,7 @@ FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
 )
+OPENAI = ("ViT-B-32", "ViT-B-32-quickgelu")
 CLOSED = "http://127.0.0.1:9"  # the discard port: nobody listens there
 
 CODE = """
@@ -57,7 +59,7 @@ class Hub(SimpleHTTPRequestHandler):
 
     def answer(self, body: bytes | None) -> None:
         self.asked.append(f"{self.command} {self.path}")
-        if self.path == f"/api/models/{REPOSITORY}":
+        if self.path in (f"/api/models/{one}" for one in (REPOSITORY, LISTED)):
             siblings = [{"rfilename": path.name} for path in sorted(self.folder.iterdir())]
             content = json.dumps({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings}).encode()
         elif (file := self.folder / self.path.rpartition("/")[2]).is_file():
@@ -143,6 +145,18 @@ def test_downloaded_once_then_offline(
 def test_any_repository_by_name(tmp_path: Path, hub: str) -> None:
     said, _ = encoder(tmp_path, hub, "open_clip", f"hf-hub:{REPOSITORY}", REPOSITORY[10:])
     assert said.split()[1:] == ["BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"]
+
+
+def test_a_model_on_open_clips_list(tmp_path: Path, hub: str) -> None:
+    """Its configuration comes with open_clip, its weights (here, no real ones) from the hub."""
+    (tmp_path / "repository" / "open_clip_model.safetensors").write_bytes(b"weights")
+    made = [encoder(tmp_path, hub, "open_clip", f"{name}/openai", "")[0] for name in OPENAI]
+    assert [line.split()[1:] for line in made] == [
+        ["ViT-B-32-openai"],
+        ["ViT-B-32-quickgelu-openai"],
+    ]
+    # OpenAI's weights are given the activation they were trained with, under either name.
+    assert made[0].split()[0] == made[1].split()[0]
 
 
 def test_without_a_network(tmp_path: Path) -> None:

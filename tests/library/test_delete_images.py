@@ -211,14 +211,19 @@ def test_a_table_goes_on_without_its_images_and_loses_rows_that_are_taken_out(
 ) -> None:
     write_folder(tmp_path / "images", range(3))
     rows = [f"fig-{seed:03d}.png,Finding number {seed},case-{seed}" for seed in range(3)]
-    table = write_table(tmp_path / "table.csv", [*rows, "absent.png,No picture,case-3"])
+    rows += ["absent.png,No picture,case-3"]
+    table = write_table(tmp_path / "table.csv", ["neither.png,,case-4", *rows])
     library = tmp_path / "library"
     build(library, [table])
     delete(library)
     report: list[Skipped] = []
     summary = build(library, report=report.append)
     assert (summary.cases, summary.without_image, summary.published) == (4, 3, False)
-    assert [line.what.rpartition(":")[2] for line in report] == ["5"]  # the one never there
+    assert [(line.what.rpartition(":")[2], line.dropped) for line in report] == [
+        ("2", False),  # of this one there is neither image nor caption
+        ("2", True),
+        ("6", False),
+    ]
     write_table(tmp_path / "table.csv", rows[:2])
     assert build(library, prune=True).pruned == 2
     assert found_by_image(library, 1) == "case-1"
@@ -393,14 +398,22 @@ def test_files_that_change_while_others_are_deleted_stay(library: Path, figures:
             if stage == "deleting images" and (figures / "fig-003.png").exists():
                 draw(300).save(figures / "fig-020.png")
                 (figures / "fig-021.png").unlink(missing_ok=True)
+                shutil.copy2(figures / "fig-022.png", figures / "copy")
+                (figures / "copy").replace(figures / "fig-022.png")  # equal, but another file
+                if not (figures / "sub").is_symlink():
+                    (figures / "sub").rename(figures.with_name("elsewhere"))
+                    (figures / "sub").symlink_to(figures.with_name("elsewhere"))
 
         yield advance
 
+    write_folder(figures / "sub", range(50, 51))
+    build(library)
     deleted = delete_images(library, deletable(library), progress=meddle)
-    assert (deleted.files, deleted.skipped) == (22, {CHANGED: 1})
-    assert [path.name for path in figures.glob("*.png")] == ["fig-020.png"]
+    assert (deleted.files, deleted.skipped) == (21, {CHANGED: 3})
+    assert {path.name for path in figures.glob("*.png")} == {"fig-020.png", "fig-022.png"}
+    assert (figures / "sub" / "fig-050.png").exists()
     summary = build(library)
-    assert (summary.embedded, summary.without_image) == (1, 23)
+    assert (summary.embedded, summary.without_image) == (1, 22)
     assert found_by_image(library, 300) == "fig-020"
 
 
@@ -464,6 +477,8 @@ def test_a_build_between_a_stopped_deletion_and_the_next_takes_the_images_as_the
     assert len(list(figures.glob("*.png"))) == 14
     summary = build(library, prune=True)
     assert (summary.cases, summary.without_image, summary.embedded) == (24, 10, 0)
+    assert summary.published  # the catalogue tells the truth about each
+    assert not build(library).published
     assert delete(library).files == 14
 
 

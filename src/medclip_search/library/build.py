@@ -348,18 +348,14 @@ def _put(
         try:
             stat = source_mark(case.image)
         except (OSError, ImageError) as error:
-            expected = isinstance(error, FileNotFoundError) and writer.catalogue.has_deleted_image(
-                source, case.id
-            )
             if isinstance(error, ImageError):
                 lost = Skipped(str(case.image), error.reason, error.remedy, dropped=False)
             else:
                 reason = f"the image cannot be read ({error.strerror})"
                 lost = Skipped(str(case.image), reason, dropped=False)
-            if not expected:
-                tell(lost)
+            tell(lost)
             case = replace(case, image=None)
-            if not case.caption and not expected:
+            if not case.caption:
                 return False
     outcome = writer.catalogue.put_case(source, root, describe(case), stat, seen)
     if outcome == "added":

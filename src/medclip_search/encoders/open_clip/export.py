@@ -188,7 +188,7 @@ def _export(source: Source, mark: str, draft: Path, int8: bool, advance: Advance
     def measured(small: bool) -> Agreement:
         network = OnnxNetwork(draft, int8=small)
         made: dict[str, Floats] = {"words": network.words(tokens)}
-        made.update(network.images(pixels, layers))
+        made |= {str(layer): one for layer, one in network.images(pixels, layers).items()}
         advance(1)
         return agreement(made, expected)
 

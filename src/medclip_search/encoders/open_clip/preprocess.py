@@ -30,6 +30,7 @@ _RESAMPLING = {
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 _MOST_PIXELS = 1 << 24  # of a resized picture before it is cropped
+_LONGEST = 1000  # times as long as wide; what is longer loses its ends first
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,8 @@ class Preprocessing:
     def _fitted(self, image: Image.Image) -> Image.Image:
         """The picture, resized and cropped or padded to ``size``."""
         height, width = self.size
+        if self.resize_mode == "shortest" and max(image.size) > _LONGEST * min(image.size):
+            image = _shortened(image)
         new = self._resized_size(image)
         if self.resize_mode == "shortest" and height != width:
             resampling = Image.Resampling.BICUBIC  # so does open_clip, whatever was asked
@@ -140,6 +143,14 @@ class Preprocessing:
         ratio = max(ratios) if self.resize_mode == "longest" else min(ratios)
         # A picture a thousand times as long as wide would vanish: open_clip fails on it.
         return max(1, round(width / ratio)), max(1, round(height / ratio))
+
+
+def _shortened(image: Image.Image) -> Image.Image:
+    """The middle of a line: resized whole, it would be gigabytes, of which a square is kept."""
+    width, height = image.size
+    most = _LONGEST * min(width, height)
+    left, top = (max(0, (side - most) // 2) for side in (width, height))
+    return image.crop((left, top, min(width, left + most), min(height, top + most)))
 
 
 def _resized_strip(

@@ -326,15 +326,22 @@ def test_slices_of_a_series_stay_and_whole_series_go(tmp_path: Path) -> None:
         slice_.save_as(folder / f"slice-{number}.dcm")
     shutil.copy(str(get_testdata_file("MR_small.dcm")), folder / "single.dcm")
     shutil.copy(str(get_testdata_file("emri_small.dcm")), folder / "clip.dcm")
+    for half in range(2):  # a series of two clips
+        clip = pydicom.dcmread(str(get_testdata_file("emri_small.dcm")))
+        clip.SeriesInstanceUID = "1.2.826.0.1.3680043.8.498.9"
+        clip.SOPInstanceUID = f"1.2.826.0.1.3680043.8.498.9.{half}"
+        clip.file_meta.MediaStorageSOPInstanceUID = clip.SOPInstanceUID
+        clip.InstanceNumber = half + 1
+        clip.save_as(folder / f"half-{half}.dcm")
     library = tmp_path / "library"
     build(library, [CorpusSpec("dicom", folder, "dicom", frames=2)])
     with Library.open(library) as opened:
-        assert len(opened) == 2 + 1 + 2  # of the clip two frames
+        assert len(opened) == 2 + 1 + 2 + 2  # of each clip, whole or halved, two frames
     assert names(library) == ["clip.dcm", "single.dcm"]
-    assert kept(library) == {spared_images.SERIES: 2}
+    assert kept(library) == {spared_images.SERIES: 2 + 2}
     delete(library)
     summary = build(library, prune=True)
-    assert (summary.cases, summary.added, summary.pruned) == (5, 0, 0)
+    assert (summary.cases, summary.added, summary.pruned) == (7, 0, 0)
     assert (summary.changed, summary.without_image) == (0, 3)
 
 

@@ -162,7 +162,7 @@ def test_list_tells_what_compact_can_do() -> None:
 
 
 def test_unknown_encoder_is_one_line() -> None:
-    with pytest.raises(EncoderError, match=r"^encoder clip: unknown; choose one of: compact$"):
+    with pytest.raises(EncoderError, match=r"^encoder clip: unknown; choose one of: compact, biomedclip, open_clip$"):
         encoders.load("clip")
 
 
@@ -173,7 +173,7 @@ import sys
 from medclip_search import encoders
 assert encoders.available()[0].available and "onnxruntime" not in sys.modules
 sys.modules["onnxruntime"] = None
-(compact,) = encoders.available()
+compact = encoders.available()[0]
 print(compact.available, compact.note)
 """
     done = subprocess.run(

@@ -20,11 +20,11 @@ from medclip_search.images.sources import read_source
 from medclip_search.indexes.columns import Columns
 from medclip_search.library import build as library_build
 from medclip_search.library import verify as library_verify
-from medclip_search.library.build import BuildSummary, Report
 from medclip_search.library.delete_images import DeletionSummary
 from medclip_search.library.delete_images import delete_images as library_delete_images
 from medclip_search.library.describe_library import describe_library
 from medclip_search.library.generation import Generation
+from medclip_search.library.ingest import BuildSummary, Report
 from medclip_search.library.layout import CURRENT, read_current
 from medclip_search.library.remove import remove_cases
 from medclip_search.library.spared_images import Deletable

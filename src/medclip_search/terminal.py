@@ -18,7 +18,7 @@ from medclip_search.search.hits import Hits
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from medclip_search.library.build import BuildSummary
+    from medclip_search.library.ingest import BuildSummary
     from medclip_search.library.spared_images import Deletable
 
 
@@ -145,8 +145,8 @@ def summary_lines(library: Path, summary: BuildSummary) -> list[str]:
     lines = [f"skipped {count}: {reason}" for reason, count in summary.skipped.most_common()]
     if summary.lost:
         lines.append(
-            f"{summary.lost} cases lost their vector or thumbnail to damage, and their images are "
-            "gone: put the images back and run build again"
+            f"{counted(summary.lost, 'case')} lack a vector or thumbnail, and the image "
+            "to make it from is gone: put it back and run build again"
         )
     if summary.fell_back:
         lines.append("the last generation was lost: what was removed in it must be removed again")

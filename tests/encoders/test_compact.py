@@ -162,7 +162,7 @@ def test_list_tells_what_compact_can_do() -> None:
 
 
 def test_unknown_encoder_is_one_line() -> None:
-    with pytest.raises(EncoderError, match="^encoder clip: unknown; choose one of: compact, biomedclip"):
+    with pytest.raises(EncoderError, match="encoder clip: unknown; choose one of: compact, "):
         encoders.load("clip")
 
 

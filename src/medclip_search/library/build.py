@@ -6,64 +6,28 @@ Each step takes up where a stopped run left it, and says what it skipped and why
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from medclip_search import encoders
-from medclip_search.cases import Case
-from medclip_search.corpora import reasons, spec_from_json, spec_to_json
-from medclip_search.corpora.base import Corpus, CorpusSpec, Skipped, Surveyed
-from medclip_search.corpora.files import file_fault
-from medclip_search.describe import describe
+from medclip_search.corpora import spec_from_json
+from medclip_search.corpora.base import Corpus, CorpusSpec, Skipped
 from medclip_search.encoders.base import Encoder, EncoderSpec
-from medclip_search.errors import CorpusError, EncoderError, ImageError, UsageError
-from medclip_search.images.sources import source_mark
+from medclip_search.errors import CorpusError, EncoderError, UsageError
 from medclip_search.library.compact import compact
 from medclip_search.library.embed import begin_spaces, embed
 from medclip_search.library.embed_captions import embed_captions
-from medclip_search.library.emptied import knows_by_files, open_source
+from medclip_search.library.emptied import open_source
 from medclip_search.library.generation import remembered_encoder
+from medclip_search.library.ingest import BuildSummary, Report, ingest, put_source
 from medclip_search.library.ready_vectors import begin_ready_spaces, take_vectors
 from medclip_search.library.repair import drop_damaged
 from medclip_search.library.workcatalogue import WorkCatalogue
 from medclip_search.library.writer import Writer, writing
-from medclip_search.progress import SILENT, Advance, Progress
+from medclip_search.progress import SILENT, Progress
 
 DEFAULT_ENCODER = "compact"
-_COMMIT = 2000  # cases between two commits while reading a corpus
-
-Report = Callable[[Skipped], None]
-
-
-@dataclass(slots=True)
-class BuildSummary:
-    """What a build did. ``generation`` is the one that is published now.
-
-    ``without_image`` counts the cases whose images were deleted on request: they keep what was
-    made of these.
-    """
-
-    generation: int = 0
-    cases: int = 0
-    images: int = 0
-    added: int = 0
-    changed: int = 0
-    embedded: int = 0
-    ready: int = 0
-    captions: int = 0
-    pruned: int = 0
-    vanished: int = 0
-    kept_out: int = 0
-    repaired: int = 0
-    lost: int = 0
-    without_image: int = 0
-    fell_back: bool = False
-    limit: int = 0
-    published: bool = False
-    resumed: bool = False
-    skipped: Counter[str] = field(default_factory=Counter)
 
 
 def build(
@@ -106,7 +70,7 @@ def build(
         """All that a stopped build needs to go on with the library alone."""
         for corpus in given:
             _refuse_other_source(catalogue, corpus)
-            _put_source(catalogue, corpus)
+            put_source(catalogue, corpus)
         if (chosen := _merged(catalogue, encoder)) is not None:
             _remember_encoder(catalogue, chosen)
         if captions:
@@ -137,7 +101,7 @@ def build(
         writer.worth_keeping = True
         seen = catalogue.begin_build()
         for corpus in corpora:
-            _ingest(writer, corpus, seen, prune, summary, tell, progress)
+            ingest(writer, corpus, seen, prune, summary, tell, progress)
         summary.ready = take_vectors(writer, read, loaded, tell, progress)
         summary.embedded = embed(writer, loaded, tell, progress)
         if loaded is not None:
@@ -249,124 +213,3 @@ def _refuse_other_source(catalogue: WorkCatalogue, corpus: Corpus) -> None:
                 f"the new one, as in --corpus {kind}:NAME={corpus.spec.path} (if it moved, take "
                 "the old one away first)"
             )
-
-
-def _put_source(catalogue: WorkCatalogue, corpus: Corpus) -> int:
-    return catalogue.put_source(
-        corpus.spec.name, json.dumps(spec_to_json(corpus.spec)), str(corpus.root)
-    )
-
-
-def _ingest(
-    writer: Writer,
-    corpus: Corpus,
-    seen: int,
-    prune: bool,
-    summary: BuildSummary,
-    tell: Report,
-    progress: Progress,
-) -> None:
-    catalogue = writer.catalogue
-    root = str(corpus.root)
-    name = corpus.spec.name
-    source = _put_source(catalogue, corpus)
-    limit = int(catalogue.fact("limit") or 0)
-    of_files = knows_by_files(corpus.spec)
-    if isinstance(corpus, Surveyed):
-        corpus.survey(progress)
-    entries = _without_deleted(catalogue, source, corpus)
-    count, ended, whole = 0, False, True
-    if limit:  # cases that the source cannot tell of any more count as met
-        untold = catalogue.untold_images(source, of_files=of_files)
-        count = sum(file_fault(path) == reasons.ABSENT for path in untold)
-    with progress(f"cases of {name}", limit or corpus.count(), "case") as advance:
-        while not ended and not (limit and count >= limit):
-            with catalogue.transaction():
-                for entry in entries:
-                    if isinstance(entry, Skipped):
-                        tell(entry)
-                        whole = whole and not entry.incomplete
-                    else:
-                        put = _put(writer, source, root, entry, seen, summary, tell, advance)
-                        whole = whole and put
-                        count += 1
-                        if count % _COMMIT == 0 or count == limit:
-                            break
-                else:
-                    ended = True
-    if ended:
-        gone = catalogue.unseen(source, seen, of_files=of_files)
-        if prune and not whole:
-            tell(Skipped(f"corpus {name}", "not pruned, because it could not be read whole"))
-        elif prune:
-            with catalogue.transaction():
-                summary.pruned += catalogue.delete_cases(gone, remember=False)
-        else:
-            summary.vanished += len(gone)
-
-
-def _without_deleted(
-    catalogue: WorkCatalogue, source: int, corpus: Corpus
-) -> Iterator[Case | Skipped]:
-    """What a corpus tells, but not that images are missing which were deleted on request.
-
-    A reader tells what is wrong with a case just before the case.
-    """
-    images, deleted = catalogue.count_images_of(corpus.spec.name)
-    missing: list[Skipped] = []
-    for entry in corpus:
-        if isinstance(entry, Skipped):
-            if entry.reason == reasons.NO_IMAGES_FOLDER and 0 < deleted == images:
-                continue
-            if entry.reason == reasons.MISSING_IMAGE and not entry.dropped:
-                missing.append(entry)
-                continue
-            if entry.dropped:  # what was wrong was wrong with this one
-                yield from missing
-                missing.clear()
-        else:
-            if entry.image is not None or not catalogue.has_deleted_image(source, entry.id):
-                yield from missing
-            missing.clear()
-        yield entry
-    yield from missing
-
-
-def _put(
-    writer: Writer,
-    source: int,
-    root: str,
-    case: Case,
-    seen: int,
-    summary: BuildSummary,
-    tell: Report,
-    advance: Advance,
-) -> bool:
-    """Take in one case; false where it could not be looked at."""
-    stat = None
-    if case.image is not None:
-        try:
-            stat = source_mark(case.image)
-        except (OSError, ImageError) as error:
-            if isinstance(error, ImageError):
-                lost = Skipped(str(case.image), error.reason, error.remedy, dropped=False)
-            else:
-                reason = f"the image cannot be read ({error.strerror})"
-                lost = Skipped(str(case.image), reason, dropped=False)
-            tell(lost)
-            case = replace(case, image=None)
-            if not case.caption:
-                return False
-    outcome = writer.catalogue.put_case(source, root, describe(case), stat, seen)
-    if outcome == "added":
-        summary.added += 1
-    elif outcome == "touched":
-        writer.catalogue.restated = True
-    elif outcome == "changed":
-        summary.changed += 1
-    elif outcome == "removed":
-        summary.kept_out += 1
-    elif outcome == "taken":
-        tell(Skipped(f"{case.corpus}: {case.id}", "another corpus has this id"))
-    advance(1)
-    return True

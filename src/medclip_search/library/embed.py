@@ -24,7 +24,7 @@ from medclip_search.images.sources import read_source
 from medclip_search.library.catalogue import SpaceRecord
 from medclip_search.library.durable import digest
 from medclip_search.library.generation import refuse_other_model
-from medclip_search.library.workcatalogue import Pending
+from medclip_search.library.rowcatalogue import Pending
 from medclip_search.library.writer import Writer
 from medclip_search.progress import Progress
 

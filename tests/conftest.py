@@ -21,22 +21,24 @@ def test_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_biomedclip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a tiny BiomedCLIP of random weights (see ``tests/encoders/tiny_clip.py``)."""
-    for package in ("torch", "open_clip", "transformers"):
+def biomedclip_extra() -> None:
+    """Tests that need the packages of the extra ``biomedclip`` skip where one is absent."""
+    for package in ("ftfy", "onnx", "open_clip", "tokenizers", "torch", "transformers"):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed (pip install '.[biomedclip]')")
+
+
+@pytest.fixture(scope="session")
+def tiny_biomedclip(biomedclip_extra: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny BiomedCLIP of random weights (see ``tests/encoders/tiny_clip.py``)."""
     from tests.encoders.tiny_clip import make_tiny_biomedclip
 
     return make_tiny_biomedclip(tmp_path_factory.mktemp("models") / "tiny-biomedclip")
 
 
 @pytest.fixture(scope="session")
-def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_clip(biomedclip_extra: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny CLIP of open_clip's own towers and random weights."""
-    for package in ("torch", "open_clip"):
-        if importlib.util.find_spec(package) is None:
-            pytest.skip(f"{package} is not installed (pip install '.[biomedclip]')")
     from tests.encoders.tiny_clip import make_tiny_clip
 
     return make_tiny_clip(tmp_path_factory.mktemp("models") / "tiny-clip")

@@ -124,10 +124,12 @@ def test_byte_pairs_of_every_character(byte_pairs: Pair) -> None:
 @cache
 def clean_functions() -> dict[str, Callable[[str], str]]:
     declare_missing_ops()
-    tokenizer = pytest.importorskip("open_clip.tokenizer")
+    from open_clip import tokenizer
+
     return {name: tokenizer.get_clean_fn(name) for name in CLEANINGS}
 
 
+@pytest.mark.usefixtures("biomedclip_extra")
 @pytest.mark.parametrize("cleaning", CLEANINGS)
 @settings(max_examples=200, deadline=None)
 @given(text=TEXTS)
@@ -176,6 +178,7 @@ def test_no_texts_give_no_tokens(byte_pairs: Pair) -> None:
     assert byte_pairs[1]([]).shape == (0, 77)
 
 
+@pytest.mark.usefixtures("biomedclip_extra")
 def test_a_damaged_tokenizer_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
     with pytest.raises(

@@ -168,6 +168,7 @@ def test_the_encoder_that_needs_no_model_takes_none() -> None:
             encoders.load(spec)
 
 
+@pytest.mark.usefixtures("biomedclip_extra")
 @pytest.mark.parametrize("package", ["torch", "open_clip", "transformers"])
 def test_a_missing_package_is_named(tmp_path: Path, package: str) -> None:
     """In a program of its own that cannot import it, as where it is not installed."""

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("biomedclip_extra")
+
 REPOSITORY = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
 LISTED = "timm/vit_base_patch32_clip_224.openai"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

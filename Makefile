@@ -26,10 +26,11 @@ soak: $(VENV)/.test
 	MEDCLIP_KILLS=20 $(BIN)/python -m pytest tests/library/test_kill.py --timeout 3600 $(PYTEST)
 
 # Each prints a table beside a rival or a bound; they want ../shared/data (or MEDCLIP_TEST_DATA).
-bench: $(VENV)/.test
+bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.vector_index
 	$(BIN)/python -m benchmarks.compact_medpix
 	$(BIN)/python -m benchmarks.medpix_library
+	$(BIN)/python -m benchmarks.clip_runtimes
 	$(BIN)/python -m benchmarks.roco_captions $${MEDCLIP_TEST_DATA:-../shared/data}/roco
 
 # The README's picture, taken from the running app in headless Chromium.

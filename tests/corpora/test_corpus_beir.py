@@ -15,6 +15,7 @@ from medclip_search.cases import Case
 from medclip_search.corpora import CorpusSpec, Skipped, open_corpus, reasons
 from medclip_search.corpora.beir import BeirCorpus
 from medclip_search.errors import CorpusError
+from tests.corpora.reading import read_corpus
 
 
 def collection(folder: Path, *documents: object, lines: bytes = b"") -> Path:
@@ -33,12 +34,7 @@ def collection(folder: Path, *documents: object, lines: bytes = b"") -> Path:
 
 
 def read(folder: Path) -> tuple[list[Case], list[Skipped]]:
-    items = list(open_corpus(CorpusSpec("beir", folder, "beir")))
-    assert all("\n" not in str(item) for item in items if isinstance(item, Skipped))
-    return (
-        [item for item in items if isinstance(item, Case)],
-        [item for item in items if isinstance(item, Skipped)],
-    )
+    return read_corpus("beir", folder)
 
 
 def test_documents_with_title_text_and_metadata(tmp_path: Path) -> None:

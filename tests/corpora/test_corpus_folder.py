@@ -13,17 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medclip_search.cases import Case
-from medclip_search.corpora import CorpusSpec, Skipped, open_corpus, reasons
+from medclip_search.corpora import Skipped, reasons
 from medclip_search.errors import CorpusError
+from tests.corpora.reading import read_corpus
 
 
 def read(folder: Path) -> tuple[list[Case], list[Skipped]]:
-    items = list(open_corpus(CorpusSpec("folder", folder, "mine")))
-    assert all("\n" not in str(item) for item in items if isinstance(item, Skipped))
-    return (
-        [item for item in items if isinstance(item, Case)],
-        [item for item in items if isinstance(item, Skipped)],
-    )
+    return read_corpus("folder", folder, "mine")
 
 
 def put(folder: Path, files: Mapping[str, str | bytes]) -> None:

@@ -18,7 +18,8 @@ from medclip_search.cases import Case
 from medclip_search.corpora import CorpusSpec, Skipped, open_corpus, reasons
 from medclip_search.describe import describe
 from medclip_search.errors import CorpusError
-from medclip_search.images.sources import read_source, source_mark
+from medclip_search.images.sources import source_mark
+from tests.corpora.reading import contents, read_corpus, told
 
 FOLDER = "caption_T060_filtered_top4_sep_v0_subfigures"
 ROWS = [
@@ -65,20 +66,7 @@ def put_files(folder: Path, names: Sequence[str]) -> Path:
 
 
 def read(path: Path) -> tuple[list[Case], list[Skipped]]:
-    items = list(open_corpus(CorpusSpec("pmc-oa", path, "pmc-oa")))
-    assert all("\n" not in str(item) for item in items if isinstance(item, Skipped))
-    return (
-        [item for item in items if isinstance(item, Case)],
-        [item for item in items if isinstance(item, Skipped)],
-    )
-
-
-def told(skipped: list[Skipped]) -> list[tuple[str, str, bool, bool]]:
-    return [(item.what, item.reason, item.dropped, item.incomplete) for item in skipped]
-
-
-def contents(cases: list[Case]) -> list[str]:
-    return [read_source(case.image).decode() for case in cases if case.image is not None]
+    return read_corpus("pmc-oa", path)
 
 
 def test_lines_and_the_zip(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from medclip_search.cases import Case
 from medclip_search.corpora import CorpusSpec, Skipped, open_corpus, reasons
 from medclip_search.errors import CorpusError
+from tests.corpora.reading import read_corpus
 
 IDS = ("ROCO_00001", "ROCO_00002", "ROCO_00003")
 FILES = {
@@ -67,12 +68,7 @@ def make(
 
 
 def read(folder: Path) -> tuple[list[Case], list[Skipped]]:
-    items = list(open_corpus(CorpusSpec("roco", folder, "roco")))
-    assert all("\n" not in str(item) for item in items if isinstance(item, Skipped))
-    return (
-        [item for item in items if isinstance(item, Case)],
-        [item for item in items if isinstance(item, Skipped)],
-    )
+    return read_corpus("roco", folder)
 
 
 def test_all_that_is_known_of_a_figure(tmp_path: Path) -> None:

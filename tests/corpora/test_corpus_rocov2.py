@@ -18,7 +18,7 @@ from medclip_search.cases import Case
 from medclip_search.corpora import CorpusSpec, Skipped, open_corpus, reasons
 from medclip_search.describe import describe
 from medclip_search.errors import CorpusError
-from medclip_search.images.sources import read_source
+from tests.corpora.reading import contents, read_corpus, told
 
 IDS = {
     split: [f"ROCOv2_2023_{split}_{n:06d}" for n in (1, 2)] for split in ("train", "valid", "test")
@@ -107,20 +107,7 @@ def put_parquet(root: Path, ids: Mapping[str, Sequence[str]] = IDS) -> None:
 
 
 def read(root: Path) -> tuple[list[Case], list[Skipped]]:
-    items = list(open_corpus(CorpusSpec("rocov2", root, "rocov2")))
-    assert all("\n" not in str(item) for item in items if isinstance(item, Skipped))
-    return (
-        [item for item in items if isinstance(item, Case)],
-        [item for item in items if isinstance(item, Skipped)],
-    )
-
-
-def told(skipped: list[Skipped]) -> list[tuple[str, str, bool, bool]]:
-    return [(item.what, item.reason, item.dropped, item.incomplete) for item in skipped]
-
-
-def contents(cases: list[Case]) -> list[str]:
-    return [read_source(case.image).decode() for case in cases if case.image is not None]
+    return read_corpus("rocov2", root)
 
 
 def test_all_that_is_known_of_a_figure(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from medclip_search.corpora import CorpusSpec, Skipped, open_corpus, reasons
 from medclip_search.corpora import trec as trec_module
 from medclip_search.corpora.trec import TrecCorpus
 from medclip_search.errors import CorpusError
+from tests.corpora.reading import read_corpus
 
 CISI = """.I 1
 .T
@@ -75,12 +76,7 @@ def collection(folder: Path, data: str | bytes, name: str = "MED.ALL") -> Path:
 
 
 def read(folder: Path) -> tuple[list[Case], list[Skipped]]:
-    items = list(open_corpus(CorpusSpec("trec", folder, "trec")))
-    assert all("\n" not in str(item) for item in items if isinstance(item, Skipped))
-    return (
-        [item for item in items if isinstance(item, Case)],
-        [item for item in items if isinstance(item, Skipped)],
-    )
+    return read_corpus("trec", folder)
 
 
 def told(skipped: list[Skipped]) -> list[tuple[str, str, bool]]:

@@ -16,7 +16,7 @@ from medclip_search.corpora.files import file_fault
 from medclip_search.encoders.base import RUNTIMES, EncoderSpec, Runtime
 from medclip_search.errors import CaseNotFoundError, ImageError, UsageError
 from medclip_search.images import read_image
-from medclip_search.images.sources import read_source
+from medclip_search.images.sources import source_picture
 from medclip_search.indexes.columns import Columns
 from medclip_search.library import build as library_build
 from medclip_search.library import verify as library_verify
@@ -90,12 +90,13 @@ class Library:
         if generation.catalogue.image_was_deleted(key) and file_fault(source.path):
             gone = "its image file was deleted on request (thumbnail and vectors are kept)"
             raise ImageError(case_id, gone, "put the file back to see it in full")
-        if source.member is None:
-            return read_image(source.path, frame=source.frame, name=source.name)
+        # Called by the case's id: a path, or a DICOM file's name, may say who a patient is.
         try:
-            return read_image(read_source(source), frame=source.frame, name=source.name)
+            return read_image(source_picture(source), frame=source.frame, name=case_id)
         except OSError as error:
-            raise ImageError(source.name, f"cannot be read ({error.strerror})") from None
+            raise ImageError(case_id, f"the image cannot be read ({error.strerror})") from None
+        except ImageError as error:
+            raise ImageError(case_id, error.reason, error.remedy) from None
 
     def thumbnail(self, case_id: str) -> bytes | None:
         """The WebP thumbnail kept in the library; ``None`` for a case without an image."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,9 @@ from starlette.formparsers import MultiPartParser
 
 from medclip_search import NOT_FOR_DIAGNOSIS, encoders
 from medclip_search.api import Library
+from medclip_search.corpora.base import CorpusSpec
 from medclip_search.errors import LibraryDamagedError
+from medclip_search.library.build import build
 from medclip_search.search.query import Query
 from medclip_search.server import uploads
 from medclip_search.server.rest import create_api
@@ -302,3 +306,37 @@ def test_the_documentation_needs_no_network(client: TestClient) -> None:
     assert {"/search", "/cases/{case_id}", "/images/{case_id}", "/health"} <= set(schema["paths"])
     body = schema["paths"]["/search"]["post"]["requestBody"]["content"]
     assert {"application/json", "multipart/form-data"} == set(body)
+
+
+def test_no_error_tells_where_pictures_lie_or_what_their_files_are_called(tmp_path: Path) -> None:
+    """DICOM files are often called after the patient."""
+    folder = tmp_path / "SMITH_JOHN"
+    folder.mkdir()
+    for name in ("cut", "pipe", "gone"):
+        (folder / f"{name}.png").write_bytes(b"\x89PNG\r\n\x1a\n cut short")
+    rows = [f"case-{name},{name}.png,CT of the chest" for name in ("cut", "pipe", "gone")]
+    (folder / "cases.csv").write_text("\n".join(["id,image,caption", *rows]), "utf-8")
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    with zipfile.ZipFile(packed / "images.zip", "w") as archive:
+        archive.writestr("x/PMC1_SMITH.jpg", b"no picture")
+    (packed / "pmc_oa.jsonl").write_text('{"image": "PMC1_SMITH.jpg", "caption": "MRI"}', "utf-8")
+    path = tmp_path / "library"
+    build(
+        path,
+        [CorpusSpec("table", folder / "cases.csv", "t"), CorpusSpec("pmc-oa", packed, "p")],
+    )
+    (folder / "gone.png").unlink()
+    (folder / "pipe.png").unlink()
+    os.mkfifo(folder / "pipe.png")
+    with (
+        Library.open(path) as opened,
+        TestClient(create_api(lambda: opened), raise_server_exceptions=False) as asked,
+    ):
+        for case_id in ("case-cut", "case-pipe", "case-gone", "PMC1_SMITH"):
+            answer = asked.get(f"/images/{case_id}")
+            assert answer.status_code == 404
+            error = answer.json()["error"]
+            assert error.startswith(f"{case_id}: ")
+            rest = error.removeprefix(case_id)
+            assert not any(told in rest for told in ("SMITH", str(tmp_path), ".png", ".zip"))

@@ -11,8 +11,11 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 _CHUNK = 1 << 20
+
+Digest: TypeAlias = hashlib.blake2b
 
 
 def flush_file(path: Path) -> None:
@@ -65,7 +68,12 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 def digest(data: bytes | memoryview) -> bytes:
     """The checksum of a block of bytes: BLAKE2b (RFC 7693), 16 bytes long."""
-    return hashlib.blake2b(data, digest_size=16).digest()
+    return begin_digest(data).digest()
+
+
+def begin_digest(data: bytes | memoryview) -> Digest:
+    """``digest`` to be gone on with: more bytes may follow."""
+    return hashlib.blake2b(data, digest_size=16)
 
 
 def sha256_of(path: Path, advance: Callable[[int], object] | None = None) -> str:

@@ -20,10 +20,9 @@ from medclip_search.corpora.base import Skipped
 from medclip_search.encoders.base import Encoder, caption_space
 from medclip_search.errors import ImageError
 from medclip_search.images import make_thumbnail, read_image
-from medclip_search.images.sources import read_source
 from medclip_search.library.catalogue import SpaceRecord
-from medclip_search.library.durable import digest
 from medclip_search.library.generation import refuse_other_model
+from medclip_search.library.image_bytes import ImageBytes
 from medclip_search.library.rowcatalogue import Pending
 from medclip_search.library.writer import Writer
 from medclip_search.progress import Progress
@@ -166,11 +165,12 @@ def _decoded(
     """Decode in threads, a bounded window ahead of the reader, in the order of ``pending``."""
     window = (2 * encoder.batch_size if encoder is not None else 0) + _WORKERS
     numbers = frozenset(record.number for record in spaces)
+    held = ImageBytes()
     with ThreadPoolExecutor(_WORKERS, "decode") as pool:
         ahead: deque[Future[_Decoded | Skipped]] = deque()
         try:
             for one in pending:
-                ahead.append(pool.submit(_decode, one, encoder, numbers))
+                ahead.append(pool.submit(_decode, one, encoder, numbers, held))
                 if len(ahead) >= window:
                     yield ahead.popleft().result()
             while ahead:
@@ -181,21 +181,20 @@ def _decoded(
 
 
 def _decode(
-    pending: Pending, encoder: Encoder | None, numbers: frozenset[int]
+    pending: Pending, encoder: Encoder | None, numbers: frozenset[int], held: ImageBytes
 ) -> _Decoded | Skipped:
     try:
-        data = read_source(pending.image)
-        content = digest(data + b"#%d" % (pending.image.frame or 0))
-        wanting = frozenset(
-            number
-            for number, known in pending.digests.items()
-            if number in numbers and known != content
-        )
-        # Some row was made of this very content, and so was the thumbnail, made with it.
-        same = pending.has_thumbnail and content in pending.digests.values()
-        if same and not wanting:
-            return _Decoded(pending, content, wanting, None, b"")
-        image = read_image(data, frame=pending.image.frame, name=pending.image.name)
+        with held.reading(pending.image, pending.stat) as (data, content):
+            wanting = frozenset(
+                number
+                for number, known in pending.digests.items()
+                if number in numbers and known != content
+            )
+            # Some row was made of this very content, and so was the thumbnail, made with it.
+            same = pending.has_thumbnail and content in pending.digests.values()
+            if same and not wanting:
+                return _Decoded(pending, content, wanting, None, b"")
+            image = read_image(data, frame=pending.image.frame, name=pending.image.name)
         pixels = encoder.preprocess(image) if encoder is not None and wanting else None
         thumbnail = b"" if same else make_thumbnail(image)
         return _Decoded(pending, content, wanting, pixels, thumbnail)

@@ -7,6 +7,8 @@ import datetime
 import gzip
 import io
 import json
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
@@ -405,3 +407,44 @@ def test_streaming_holds_little(tmp_path: Path, suffix: str, count: int, length:
     tracemalloc.stop()
     assert found == count
     assert peak < 50_000_000
+
+
+CUT_WHILE_READ = """
+import os, sys
+from pathlib import Path
+from medclip_search.corpora.rows import Row, read_rows
+
+path, size = Path(sys.argv[1]), int(sys.argv[2])
+for place, item in enumerate(read_rows(path)):
+    if place == 0:
+        os.truncate(path, size)
+    if isinstance(item, Row):
+        assert item.values == {"n": item.number, "text": f"{item.number:05}" * 20}
+    else:
+        print(item.incomplete, item)
+"""
+
+
+@pytest.mark.parametrize("size", [0, 9_000, 60_000, 61_000, 65_000, 99_999])
+def test_parquet_cut_short_while_it_is_read_says_so(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "a.parquet"
+    numbers = range(1, 3001)
+    columns = {"n": list(numbers), "text": [f"{n:05}" * 20 for n in numbers]}
+    options = {"row_group_size": 1000, "compression": "none", "use_dictionary": False}
+    pyarrow.parquet.write_table(pyarrow.table(columns), path, **options)
+    assert path.stat().st_size > 300_000
+    words = [sys.executable, "-c", CUT_WHILE_READ, str(path), str(size)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[-2:] == [
+        f"True a.parquet, row {row}: file damaged or cut short (copy or export it again)"
+        for row in (1001, 2001)
+    ]
+
+
+def test_parquet_of_nothing_but_pictures_has_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"image": [b"a", b"b"]}), path)
+    assert [item.values for item in read_rows(path) if isinstance(item, Row)] == [{}, {}]
+    assert all(isinstance(item, Row) for item in read_rows(path))

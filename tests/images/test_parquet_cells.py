@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,7 +20,7 @@ from hypothesis import strategies as st
 from medclip_search.cases import ImageSource
 from medclip_search.errors import ImageError
 from medclip_search.images import parquet
-from medclip_search.images.parquet import picture_column
+from medclip_search.images.parquet import picture_column, read_cell
 from medclip_search.images.sources import read_source, source_mark
 
 ON_DISK = settings(
@@ -170,3 +172,36 @@ def test_reading_in_order_decodes_once_and_keeps_little(
         got = list(pool.map(lambda row: read_source(cell(path, row)), range(400)))
     assert got == cells
     assert pyarrow.total_allocated_bytes() - before < 8 << 20
+
+
+CUT_WHILE_READ = """
+import os, sys
+from pathlib import Path
+from medclip_search.errors import ImageError
+from medclip_search.images import parquet
+
+path = Path(sys.argv[1])
+opened = parquet._open(path)
+parquet._open = lambda _: opened  # as if it were cut short just after it was looked up
+parquet.read_cell(path, "image/0", 1 << 20)
+os.truncate(path, 100_000)
+for row in range(1, 300):
+    try:
+        parquet.read_cell(path, f"image/{row}", 1 << 20)
+    except ImageError as error:
+        sys.exit(error.reason)
+"""
+
+
+def test_a_file_cut_short_while_it_is_read_ends_no_process(tmp_path: Path) -> None:
+    path = write(tmp_path, [os.urandom(20_000) for _ in range(300)])
+    words = [sys.executable, "-c", CUT_WHILE_READ, str(path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "is damaged or cut short\n")
+
+
+def test_a_cell_longer_than_what_may_be_read(tmp_path: Path) -> None:
+    path = write(tmp_path, [bytes(1025), bytes(1024)])
+    assert read_cell(path, "image/1", 1024) == bytes(1024)
+    with pytest.raises(ImageError, match=r"image/0: is larger than 9\.53674e-07 GiB; scale it"):
+        read_cell(path, "image/0", 1024)

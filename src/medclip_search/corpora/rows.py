@@ -29,6 +29,7 @@ from medclip_search.corpora.lines import (
     why_unreadable,
 )
 from medclip_search.errors import CorpusError
+from medclip_search.images.parquet import open_parquet
 
 RECORD_LINES = 500
 """A quoted field may hold this many lines; a quote left open is looked after no further."""
@@ -297,14 +298,14 @@ def _parquet_rows(path: Path, wanted: Collection[str]) -> Iterator[Row | Skipped
     try:
         if fault := file_fault(path):
             raise OSError(fault)
-        file = pyarrow.parquet.ParquetFile(path, memory_map=True)
+        file = open_parquet(path)
     except (OSError, pyarrow.ArrowException) as error:
         yield unread(path.name, why_unreadable(path, error))
         return
     with file:
         columns = _readable(file.schema_arrow, wanted)
         for group in range(file.num_row_groups):
-            before = number
+            end = number + file.metadata.row_group(group).num_rows
             try:
                 for batch in file.iter_batches(BATCH, row_groups=[group], columns=columns):
                     for at in range(batch.num_rows):
@@ -317,8 +318,10 @@ def _parquet_rows(path: Path, wanted: Collection[str]) -> Iterator[Row | Skipped
                         else:
                             yield Row(where, number, values)
             except (OSError, ValueError, pyarrow.ArrowException):
+                number = min(number, end - 1)
+            if number < end:  # of a file cut short while it is read, pyarrow may say nothing
                 yield unread(f"{path.name}, row {number + 1}", reasons.UNREADABLE)
-            number = before + file.metadata.row_group(group).num_rows
+            number = end
 
 
 def _readable(schema: pyarrow.Schema, wanted: Collection[str]) -> list[str]:

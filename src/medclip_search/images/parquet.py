@@ -26,6 +26,9 @@ BATCH_BYTES = 8 << 20
 KEPT_BYTES = 32 << 20
 """Of each open file, rows of about so many bytes stay decoded."""
 
+READ_BYTES = 1 << 20
+"""How much is read at a time."""
+
 MOST_OPEN = 4
 AGAIN = "download or copy it again"
 
@@ -35,13 +38,22 @@ def is_parquet(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
+def open_parquet(path: Path) -> pyarrow.parquet.ParquetFile:
+    """A Parquet file read piece by piece. Raises ``OSError`` or ``pyarrow.ArrowException``.
+
+    It is not mapped into memory: a mapped file that another process cuts short ends this one
+    (SIGBUS), where reading it makes an ``OSError``.
+    """
+    return pyarrow.parquet.ParquetFile(path, buffer_size=READ_BYTES, pre_buffer=False)
+
+
 def picture_column(path: Path) -> str | None:
     """The column that holds pictures, ``image`` if there are several; ``None`` if there is none.
 
     Raises ``OSError`` or ``ImageError``.
     """
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        with open_parquet(path) as file:
             found = [field.name for field in file.schema_arrow if _leaf(field) is not None]
     except pyarrow.ArrowException:
         raise ImageError(str(path), "is damaged or cut short", AGAIN) from None
@@ -105,7 +117,7 @@ class _File:
     """One Parquet file that is open, with a place in it from which reading goes on."""
 
     def __init__(self, path: Path) -> None:
-        self._file = pyarrow.parquet.ParquetFile(path, memory_map=True)
+        self._file = open_parquet(path)
         metadata = self._file.metadata
         rows = (metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
         self._starts = list(accumulate(rows, initial=0))

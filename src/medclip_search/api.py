@@ -16,7 +16,7 @@ from medclip_search.corpora.files import file_fault
 from medclip_search.encoders.base import RUNTIMES, EncoderSpec, Runtime
 from medclip_search.errors import CaseNotFoundError, ImageError, UsageError
 from medclip_search.images import read_image
-from medclip_search.images.sources import source_picture
+from medclip_search.images.sources import source_mark, source_picture
 from medclip_search.indexes.columns import Columns
 from medclip_search.library import build as library_build
 from medclip_search.library import verify as library_verify
@@ -97,6 +97,14 @@ class Library:
             raise ImageError(case_id, f"the image cannot be read ({error.strerror})") from None
         except ImageError as error:
             raise ImageError(case_id, error.reason, error.remedy) from None
+
+    def has_image(self, case_id: str) -> bool:
+        """Whether the source of the full-size picture is there now; it is not decoded."""
+        source = self.case(case_id).image
+        try:
+            return source is not None and bool(source_mark(source))
+        except (OSError, ImageError):
+            return False
 
     def thumbnail(self, case_id: str) -> bytes | None:
         """The WebP thumbnail kept in the library; ``None`` for a case without an image."""

@@ -336,6 +336,7 @@ def test_no_error_tells_where_pictures_lie_or_what_their_files_are_called(tmp_pa
         for case_id in ("case-cut", "case-pipe", "case-gone", "PMC1_SMITH"):
             answer = asked.get(f"/images/{case_id}")
             assert answer.status_code == 404
+            assert opened.has_image(case_id) == (case_id in ("case-cut", "PMC1_SMITH"))
             error = answer.json()["error"]
             assert error.startswith(f"{case_id}: ")
             rest = error.removeprefix(case_id)

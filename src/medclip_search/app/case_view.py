@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from pathlib import Path
 from urllib.parse import quote
 
 import streamlit as st
@@ -44,7 +43,7 @@ def open_case(shared: Shared, library: Library, session: Session, case_id: str) 
         return
     figure, text = st.columns([3, 2], gap="medium")
     with figure:
-        st.html(_STYLE + _figure(case))
+        st.html(_STYLE + _figure(library, case))
     with text:
         caption = html.escape(case.caption) or "<em>No caption</em>"
         st.html(f'<p class="medclip-caption">{caption}</p>{_facts(case)}')
@@ -71,25 +70,18 @@ def _hit(session: Session, case_id: str) -> Hit | None:
     return next((hit for hit in hits if hit.id == case_id), None)
 
 
-def _figure(case: Case) -> str:
+def _figure(library: Library, case: Case) -> str:
     if case.image is None:
         return '<div class="medclip-figure" style="color:#9aa7b2">This case has no picture</div>'
     address = html.escape(f"api/v1/images/{quote(case.id)}")
     alt = html.escape(case.caption or case.id)
-    if _is_there(case.image.path):
+    if library.has_image(case.id):
         return f'<div class="medclip-figure"><img src="{address}" alt="{alt}"></div>'
     # What comes from the same address is then the thumbnail, at its own size.
     return (
         f'<div class="medclip-figure"><img class="small" src="{address}" alt="{alt}"></div>'
         "<p>The full-size file is gone; this is the thumbnail</p>"
     )
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a folder that may no longer be entered
-        return False
 
 
 def _facts(case: Case) -> str:

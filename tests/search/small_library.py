@@ -24,6 +24,7 @@ class HueEncoder:
     """The mean colours of four quarters; words mean the colours that they name."""
 
     name = "hues"
+    called = "hues"
     batch_size = 3
 
     def __init__(self, *, embeds_words: bool, names: Sequence[str] = ("hues",)) -> None:

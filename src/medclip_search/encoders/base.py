@@ -54,24 +54,28 @@ class EncoderSpec:
     """Which encoder, as the user named it and as a library remembers it.
 
     ``model`` is a folder, or a name that the encoder knows (``hf-hub:…``); ``None`` is the
-    encoder's own. ``spaces`` are those wanted, all where it is empty.
+    encoder's own. ``spaces`` are those wanted, all where it is empty. ``called`` is what the
+    model's spaces are called after, by default the model's own name: a library remembers it, so
+    that a model that was moved or renamed keeps its spaces.
     """
 
     name: str
     model: str | None = None
     spaces: tuple[str, ...] = ()
     runtime: Runtime = "auto"
+    called: str = ""
 
 
 class Encoder(Protocol):
     """Pixels (and for joint spaces words) to vectors.
 
-    ``fingerprint`` is the SHA-256 over weights and preprocessing: a library refuses another.
+    ``called`` is what its spaces are called after (``EncoderSpec``). ``fingerprint`` is the SHA-256 over weights and preprocessing: a library refuses another.
     ``preprocess`` is called in decoding threads, ahead of ``encode_images``, and must be
     thread-safe; ``encode_images`` is called from one thread, with up to ``batch_size`` images.
     """
 
     name: str
+    called: str
     spaces: tuple[Space, ...]
     fingerprint: str
     batch_size: int

@@ -46,6 +46,7 @@ class CompactEncoder:
     """
 
     name = "compact"
+    called = "compact"
     spaces: tuple[Space, ...] = (SPACE,)
     batch_size = 32
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -275,6 +276,72 @@ def test_missing_images(tmp_path: Path) -> None:
         ("rocov2/valid_images.zip", reasons.NO_IMAGES_FOLDER, False, False),
         (f"test_captions.csv:4 ({IDS['test'][1]})", reasons.MISSING_IMAGE, False, False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("cui", "field", "value"),
+    [
+        ("C0002978", "modality", "XA"),
+        ("C0040405", "modality", "CT"),
+        ("C0024485", "modality", "MR"),
+        ("C0032743", "modality", "PET"),
+        ("C0041618", "modality", "US"),
+        ("C1306645", "modality", "XR"),
+        ("C0920367", "modality", "OCT"),
+        ("C1140618", "region", "upper limb"),
+        ("C0037949", "region", "spine"),
+        ("C0030797", "region", "pelvis"),
+        ("C0023216", "region", "lower limb"),
+        ("C0037303", "region", "head"),
+        ("C0817096", "region", "thorax"),
+        ("C0006141", "region", "breast"),
+        ("C0000726", "region", "abdomen"),
+    ],
+)
+def test_every_concept_that_curators_give(tmp_path: Path, cui: str, field: str, value: str) -> None:
+    """Those that ImageCLEF 2025 Caption scores as manual ones; the caption says nothing of them."""
+    put_images(put_tables(tmp_path), "{}")
+    (tmp_path / "train_captions.csv").write_text(f"ID,Caption\n{FIRST},A large lesion (arrow).\n")
+    (tmp_path / "train_concepts.csv").unlink()
+    (tmp_path / "train_concepts_manual.csv").write_text(f"ID,CUIs\n{FIRST},{cui}\n")
+    case = describe(read(tmp_path)[0][0])
+    assert getattr(case, field) == value
+    assert case.origins[field] == f"umls:{cui}"
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "missing"),
+    [
+        ("train_concepts.csv", "ID", "CUIs"),
+        ("train_concepts_manual.csv", "ID", "CUIs"),
+        ("cui_mapping.csv", "CUI", "Canonical name"),
+        ("license_information.csv", "ID,PMCID", "Attribution"),
+        ("license_information.csv", "ID,Attribution", "PMCID"),
+    ],
+)
+def test_a_table_without_what_it_is_for_is_one_line(
+    tmp_path: Path, name: str, header: str, missing: str
+) -> None:
+    put_images(put_tables(tmp_path), "{}")
+    lines = [header, *(",".join([one] * len(header.split(","))) for one in IDS["train"])]
+    (tmp_path / name).write_text("\n".join(lines))
+    cases, skipped = read(tmp_path)
+    assert [case.id for case in cases] == ALL
+    assert told(skipped) == [(name, reasons.NO_COLUMN, False, False)]
+    assert skipped[0].remedy == f"it needs a column {missing}"
+
+
+def test_one_part_of_a_split_zip_is_called_so(tmp_path: Path) -> None:
+    put_images(put_tables(tmp_path), "{}_images.zip")
+    path = tmp_path / "train_images.zip"
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<HH", data, data.index(b"PK\5\6") + 4, 2, 2)
+    path.write_bytes(data)
+    _, skipped = read(tmp_path)
+    assert [str(one) for one in skipped] == [
+        "train_images.zip: one part of a split zip (unzip it and give the folder)"
+    ]
+    assert skipped[0].incomplete
 
 
 def test_a_zip_cut_short_is_one_line_and_captions_go_on(tmp_path: Path) -> None:

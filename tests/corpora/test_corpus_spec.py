@@ -174,3 +174,11 @@ def test_nothing_there(kind: str, tmp_path: Path) -> None:
             open_corpus(CorpusSpec(kind, path, kind))
         assert str(path) in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["0", "1000000", "-1", "1.5", "many", ""])
+def test_the_least_and_the_most_frames_are_told(number: str) -> None:
+    with pytest.raises(UsageError, match="give a whole number from 1 to 999,999"):
+        parse_corpora(["dicom=a"], frames=[number])
+    (spec,) = parse_corpora(["dicom=a"], frames=["999999"])
+    assert spec.frames == 999_999

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 DUPLICATE_ID = "duplicate id"
 NO_ID = "no id"
+NO_COLUMN = "column missing"
 NO_CAPTION_COLUMN = "no obvious caption column"
 NO_IMAGE = "no image named"
 MISSING_IMAGE = "image file not found"

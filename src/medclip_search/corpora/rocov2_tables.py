@@ -20,10 +20,10 @@ from medclip_search.describe import (
     licence_name,
 )
 
-MODALITIES = {**MODALITY_CONCEPTS, "C1699633": "PET"}
+MODALITIES = {**MODALITY_CONCEPTS, "C1699633": "PET", "C0920367": "OCT"}
 REGIONS = {**REGION_CONCEPTS, "C0023216": "lower limb", "C1140618": "upper limb"}
-"""Concepts that the curators gave to figures (PET/CT, lower and upper extremity) and that are
-not among those that ``describe`` takes from captions."""
+"""Concepts that the curators gave to figures (PET/CT, optical coherence tomography, lower and
+upper extremity) and that are not among those that ``describe`` takes from captions."""
 
 CUI = re.compile(r"C\d{7}")
 LICENCES = "license_information.csv"
@@ -70,7 +70,7 @@ class Facts:
         yield from _read(path, "CUI", "Canonical name", self._names)
 
     def read_licences(self, path: Path | None) -> Iterator[Skipped]:
-        for item in _rows(path, "ID"):
+        for item in _rows(path, "ID", "Attribution", "PMCID"):
             if isinstance(item, Skipped):
                 yield item
                 continue
@@ -118,14 +118,26 @@ class Facts:
         )
 
 
-def _rows(path: Path | None, key: str) -> Iterator[tuple[str, Row] | Skipped]:
-    """The entries of a table beside the captions: what is lost with a row is part of a case."""
-    for item in entries(path, key) if path is not None else ():
-        yield replace(item, dropped=False, incomplete=False) if isinstance(item, Skipped) else item
+def _rows(path: Path | None, key: str, *columns: str) -> Iterator[tuple[str, Row] | Skipped]:
+    """The entries of a table beside the captions: what is lost with a row is part of a case.
+
+    Of the columns that say something of its entries, those that are missing are reported once.
+    """
+    if path is None:
+        return
+    for item in entries(path, key):
+        if isinstance(item, Skipped):
+            yield replace(item, dropped=False, incomplete=False)
+            continue
+        for column in columns:
+            if item[1].get(column) is None:
+                yield _part(path.name, reasons.NO_COLUMN, f"it needs a column {column}")
+        columns = ()
+        yield item
 
 
 def _read(path: Path | None, key: str, column: str, into: dict[str, str]) -> Iterator[Skipped]:
-    for item in _rows(path, key):
+    for item in _rows(path, key, column):
         if isinstance(item, Skipped):
             yield item
         elif item[0] in into:
@@ -138,5 +150,5 @@ def _text(row: Row, column: str) -> str:
     return " ".join(texts(row.get(column)))
 
 
-def _part(where: str, reason: str) -> Skipped:
-    return Skipped(where, reason, dropped=False)
+def _part(where: str, reason: str, remedy: str = "") -> Skipped:
+    return Skipped(where, reason, remedy, dropped=False)

@@ -15,7 +15,7 @@ from medclip_search.corpora.captions import one_line
 from medclip_search.corpora.files import IGNORED, fault_of, file_fault, list_folder, unread
 from medclip_search.corpora.pictures import SPELLINGS, ImageFinder, split_suffix
 from medclip_search.errors import ImageError
-from medclip_search.images.zips import ZipIndex, open_zip
+from medclip_search.images.zips import DAMAGED, ZipIndex, open_zip
 
 DEEPEST = 3
 """Levels of folders below the data set's own in which images are looked for."""
@@ -118,7 +118,9 @@ class Shelves:
                     self.shelves.append(shelf)
             except ImageError as error:
                 self.incomplete = True
-                yield Skipped(where, reasons.UNREADABLE, error.remedy, incomplete=True)
+                damaged = error.reason == DAMAGED
+                reason = reasons.UNREADABLE if damaged else error.reason.removeprefix("is ")
+                yield Skipped(where, reason, error.remedy, incomplete=True)
             except OSError as error:
                 self.incomplete = True
                 yield unread(where, file_fault(path) or fault_of(error))

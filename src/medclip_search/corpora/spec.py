@@ -163,7 +163,7 @@ def _parse_embeddings(text: str) -> tuple[str, str, Path]:
 
 def _parse_frames(number: str, text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,6}", number.strip()) or int(number) < 1:
-        raise UsageError(f"--frames {_shown(text)}: give a whole number of at least 1")
+        raise UsageError(f"--frames {_shown(text)}: give a whole number from 1 to 999,999")
     return int(number)
 
 

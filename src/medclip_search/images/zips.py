@@ -34,6 +34,7 @@ FULL = 0xFFFFFFFF
 MOST_FOLDERS = 4096
 UNZIP = "unzip it and give the folder"
 AGAIN = "download or copy it again"
+DAMAGED = "zip is damaged or cut short"
 
 
 class Member(NamedTuple):
@@ -154,7 +155,7 @@ class ZipIndex:
     # ------------------------------------------------------------------- the directory
 
     def _damaged(self) -> ImageError:
-        return ImageError(str(self.path), "zip is damaged or cut short", AGAIN)
+        return ImageError(str(self.path), DAMAGED, AGAIN)
 
     def _walk(self, stream: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
         """Place, flags and name of each entry; raises ``ImageError`` at the first bad one."""

@@ -31,7 +31,8 @@ class EmptiedCorpus:
 
     def __iter__(self) -> Iterator[Case | Skipped]:
         if self._unexplained:
-            what = f"{self.root}: {self._unexplained} images that nobody asked to have deleted"
+            several = "s" if self._unexplained > 1 else ""
+            what = f"{self.root}: {self._unexplained:,} image{several} not deleted on request"
             yield Skipped(what, "gone, as are all others; their cases are kept", incomplete=True)
 
 

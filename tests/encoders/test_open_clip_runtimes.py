@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +98,28 @@ def test_an_exported_folder_goes_by_either_name(exported: Path) -> None:
     for name in ("biomedclip", "open_clip"):
         made = encoders.load(spec(exported, name=name))
         assert [one.name for one in made.spaces] == ["biomedclip", "biomedclip-trunk"]
+
+
+@pytest.mark.parametrize("name", ["biomedclip", "open_clip"])
+def test_spaces_are_called_after_what_is_remembered(
+    tiny_biomedclip: Path, exported: Path, tmp_path: Path, name: str
+) -> None:
+    """Moved, renamed, exported under another name: the same spaces, if they are asked for."""
+    moved = Path(shutil.copytree(tiny_biomedclip, tmp_path / "elsewhere"))
+    own = "biomedclip" if name == "biomedclip" else "elsewhere"
+    runtimes: tuple[Runtime, ...] = ("torch", "onnx", "int8")
+    for runtime in runtimes:
+        made = encoders.load(EncoderSpec(name, str(moved), runtime=runtime))
+        assert (made.called, made.spaces[0].name) == (own, own)
+    first = EncoderSpec(name, str(moved), ("first-trunk",), called="first")
+    for one in (
+        *(replace(first, runtime=runtime) for runtime in runtimes),
+        replace(first, model=str(exported)),
+        replace(first, model=str(exported), runtime="int8"),
+    ):
+        made = encoders.load(one)
+        assert made.called == "first"
+        assert [space.name for space in made.spaces] == ["first-trunk"]
 
 
 def test_an_exported_folder_needs_neither_torch_nor_open_clip(exported: Path) -> None:

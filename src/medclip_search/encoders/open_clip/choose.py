@@ -17,7 +17,7 @@ from medclip_search.encoders.open_clip.fingerprint import fingerprint, int8
 from medclip_search.encoders.open_clip.network import Layer
 from medclip_search.encoders.open_clip.onnx_runtime import OnnxNetwork
 from medclip_search.encoders.open_clip.packages import missing_package, require_packages
-from medclip_search.encoders.open_clip.source import BIOMEDCLIP, Source, find, folder_of
+from medclip_search.encoders.open_clip.source import BIOMEDCLIP, Source, find, folder_of, slug
 from medclip_search.encoders.open_clip.words import require_words
 from medclip_search.errors import EncoderUnavailableError, UsageError
 
@@ -49,8 +49,8 @@ def plan(spec: EncoderSpec) -> Plan:
                 "give --model with what it was exported from"
             )
         exported = read_exported(folder)
-        name = spec.name if spec.name == BIOMEDCLIP_NAME else exported.description.name
-        return _under_onnx(exported, name, small=spec.runtime == "int8")
+        name = _called(spec) or exported.description.name
+        return _under_onnx(exported, slug(name), small=spec.runtime == "int8")
     source = source_of(spec)
     mark = fingerprint(source)
     place = exports() / mark
@@ -70,7 +70,12 @@ def plan(spec: EncoderSpec) -> Plan:
 
 def source_of(spec: EncoderSpec) -> Source:
     """The model that is meant, for PyTorch. Raises as ``source.find`` does."""
-    return find(model_of(spec), spec.name if spec.name == BIOMEDCLIP_NAME else None)
+    return find(model_of(spec), _called(spec))
+
+
+def _called(spec: EncoderSpec) -> str | None:
+    """What the spaces are to be called after; ``None`` leaves it to the model."""
+    return spec.called or (BIOMEDCLIP_NAME if spec.name == BIOMEDCLIP_NAME else None)
 
 
 def model_of(spec: EncoderSpec) -> str:

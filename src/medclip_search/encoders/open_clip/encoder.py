@@ -68,6 +68,7 @@ class OpenClipEncoder:
                     f"{', '.join(known)}"
                 )
         self.name = name
+        self.called = plan.name
         self.fingerprint = plan.fingerprint
         self.batch_size = plan.batch_size
         self._layers = {one: layer for one, layer in known.items() if not spaces or one in spaces}

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from medclip_search.encoders.base import EncoderSpec, Floats
+from medclip_search.encoders.onnx_session import import_onnxruntime
 from medclip_search.encoders.open_clip import agreement as measure
 from medclip_search.encoders.open_clip import onnx_files
 from medclip_search.encoders.open_clip.agreement import agreement, pictures
@@ -248,10 +249,8 @@ def test_weights_beside_their_network(plain: ExportReport, tmp_path: Path) -> No
     onnx_files.gather(scattered, gathered)
     assert {path.name for path in tmp_path.iterdir()} == {"raw", "image.onnx", "image.onnx.data"}
     shutil.rmtree(scattered.parent)
-    import onnxruntime
-
     batch = np.random.default_rng(2).normal(size=(2, 3, 64, 64)).astype(np.float32)
-    session = onnxruntime.InferenceSession(str(gathered))
+    session = import_onnxruntime().InferenceSession(str(gathered))
     expected = OnnxNetwork(plain.folder).images(batch, ("joint",))["joint"]
     np.testing.assert_allclose(session.run(["joint"], {"pixels": batch})[0], expected, atol=1e-5)
 

@@ -47,7 +47,7 @@ except EncoderError as error:
 
 
 class Hub(SimpleHTTPRequestHandler):
-    """One repository, its files in one folder; ``asked`` are the requests."""
+    """One repository, its files in one folder; ``asked`` are the requests and who asked."""
 
     def __init__(self, *given: object, folder: Path, asked: list[str]) -> None:
         self.folder, self.asked = folder, asked
@@ -60,7 +60,7 @@ class Hub(SimpleHTTPRequestHandler):
         self.answer(None)
 
     def answer(self, body: bytes | None) -> None:
-        self.asked.append(f"{self.command} {self.path}")
+        self.asked.append(f"{self.command} {self.path} {self.headers['User-Agent']}")
         if self.path in (f"/api/models/{one}" for one in (REPOSITORY, LISTED)):
             siblings = [{"rfilename": path.name} for path in sorted(self.folder.iterdir())]
             content = json.dumps({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings}).encode()
@@ -112,7 +112,8 @@ def encoder(
 ) -> tuple[str, str]:
     """What a program that makes the encoder prints, on its output and beside it."""
     own = {"HF_HOME": str(home), "HF_ENDPOINT": endpoint, "XDG_CACHE_HOME": str(home / "own")}
-    left = {k: v for k, v in os.environ.items() if not k.upper().startswith("HF_")}
+    tells = ("HF_", "DISABLE_TELEMETRY")
+    left = {k: v for k, v in os.environ.items() if not k.upper().startswith(tells)}
     left = {k: v for k, v in left.items() if not k.lower().endswith("_proxy")}
     done = subprocess.run(
         [sys.executable, "-c", CODE, name, model, spaces],
@@ -135,6 +136,8 @@ def test_downloaded_once_then_offline(
     assert (len(fingerprint), space) == (64, "biomedclip")
     assert noise == ""  # the bar is for a terminal
     assert "telemetry" not in "".join(asked)
+    assert asked
+    assert not any("torch/" in one for one in asked)  # what is installed here is not told
     asked.clear()
     for settings in ({}, {"HF_HUB_OFFLINE": "1"}):
         assert encoder(tmp_path, CLOSED, **settings) == (first, "")

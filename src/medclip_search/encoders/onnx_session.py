@@ -21,12 +21,22 @@ def require_onnxruntime(encoder: str) -> None:
         )
 
 
+def import_onnxruntime() -> Any:
+    """The package, without telemetry. Nothing of it may be imported before this was called."""
+    # ONNX Runtime would report its use, with an id of this machine, to its makers. Only the
+    # variable, set before the import, keeps it from writing that id to the user's folder.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime  # not at the top: it takes time to import, and few commands need it
+
+    return onnxruntime
+
+
 def open_session(weights: Path, encoder: str) -> Any:
     """An ``InferenceSession`` of a file, on CUDA where ONNX Runtime offers it, else on the CPU.
 
     Raises ``EncoderError``, naming the encoder, where ONNX Runtime cannot load the file.
     """
-    onnxruntime = _onnxruntime()
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = min(_MOST_THREADS, _cores())
     # Threads that wait by spinning take the cores from those that decode: half the speed.
@@ -54,16 +64,7 @@ def is_on_gpu(session: Any) -> bool:
 
 def offers_gpu() -> bool:
     """Whether the ONNX Runtime that is installed can run on CUDA."""
-    return _PROVIDERS[0] in _onnxruntime().get_available_providers()
-
-
-def _onnxruntime() -> Any:
-    # ONNX Runtime would report its use, with an id of this machine, to its makers. Only the
-    # variable, set before the import, keeps it from writing that id to the user's folder.
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    import onnxruntime  # not at the top: it takes time to import, and few commands need it
-
-    return onnxruntime
+    return _PROVIDERS[0] in import_onnxruntime().get_available_providers()
 
 
 def _cores() -> int:

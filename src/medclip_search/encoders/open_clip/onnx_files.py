@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from medclip_search.encoders.onnx_session import import_onnxruntime
 from medclip_search.encoders.open_clip.network import Layer, Tokens
 
 _OPSET = 17
@@ -62,6 +63,7 @@ def write_words(network: Any, tokens: Tokens, path: Path, *, any_length: bool) -
 def write_int8(network: Path, path: Path) -> None:
     """The same network with the weights of its products in 8 bits, the rest in float32."""
     with quiet():
+        import_onnxruntime()
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
         quantize_dynamic(

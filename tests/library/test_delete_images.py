@@ -17,7 +17,7 @@ import medclip_search
 from medclip_search import Library, Query
 from medclip_search.api import remove
 from medclip_search.corpora.base import CorpusSpec, Skipped
-from medclip_search.errors import ImageError, LibraryBusyError, LibraryDamagedError
+from medclip_search.errors import CorpusError, ImageError, LibraryBusyError, LibraryDamagedError
 from medclip_search.library import spared_images
 from medclip_search.library.build import build
 from medclip_search.library.delete_images import CHANGED, DeletionSummary, delete_images
@@ -113,6 +113,46 @@ def test_later_builds_report_no_loss_and_prune_nothing(
     assert report == []
 
 
+def test_a_data_set_of_images_alone_lives_on_without_them(tmp_path: Path) -> None:
+    """ROCOv2 without its captions: nothing is left by which it could be known."""
+    folder = tmp_path / "rocov2"
+    (folder / "train").mkdir(parents=True)
+    for seed in range(3):
+        draw(seed).save(folder / "train" / f"ROCOv2_2023_train_{seed:06d}.png")
+    library = tmp_path / "library"
+    given = spec(folder, "rocov2", "rocov2")
+    build(library, [given])
+    assert delete(library).files == 3
+    for specs in ([given], []):
+        report: list[Skipped] = []
+        summary = build(library, specs, prune=True, report=report.append)
+        assert (summary.cases, summary.pruned, summary.without_image, report) == (3, 0, 3, [])
+    with pytest.raises(CorpusError, match="no PMC-OA in it"):  # of another there was nothing
+        build(library, [spec(folder, "pmc", "pmc-oa")])
+
+
+def test_captions_that_are_gone_as_well_are_not_pruned(tmp_path: Path) -> None:
+    """They may only not be mounted; the images' deletion does not explain it."""
+    folder = tmp_path / "rocov2"
+    (folder / "train").mkdir(parents=True)
+    figures = [f"ROCOv2_2023_train_{seed:06d}" for seed in range(2)]
+    lines = ["ID,Caption", *(f"{figure},A cyst of the kidney." for figure in figures)]
+    (folder / "train_captions.csv").write_text("\n".join(lines), encoding="utf-8")
+    for seed, figure in enumerate(figures):
+        draw(seed).save(folder / "train" / f"{figure}.png")
+    library = tmp_path / "library"
+    build(library, [spec(folder, "rocov2", "rocov2")])
+    assert delete(library).files == 2
+    (folder / "train_captions.csv").unlink()
+    report: list[Skipped] = []
+    summary = build(library, prune=True, report=report.append)
+    assert (summary.cases, summary.pruned) == (2, 0)
+    assert str(report[0]).startswith(
+        f"{folder}: 2 cases besides those of images deleted on request: gone, as are all others; "
+        "all are kept (no ROCOv2 in it; looked for train_captions.csv"
+    )
+
+
 def test_what_vanished_by_itself_is_still_pruned(library: Path, figures: Path) -> None:
     (figures / "fig-003.png").unlink()
     delete(library)
@@ -121,7 +161,7 @@ def test_what_vanished_by_itself_is_still_pruned(library: Path, figures: Path) -
         summary = build(library, prune=prune, report=report.append)
         assert (summary.cases, summary.pruned) == (24, 0)
     assert [line.what.rpartition(": ")[2] for line in report[:1]] == [
-        "1 image not deleted on request"
+        "1 case besides those of images deleted on request"
     ]
     write_folder(figures, range(40, 41))
     assert build(library).vanished == 1

@@ -30,6 +30,10 @@ _CASE = (
     "c.metadata, c.origins"
 )
 CASES = "FROM cases c JOIN sources s ON s.source = c.source"
+UNTOLD = "(c.image_deleted AND (? OR c.caption = ''))"
+"""Cases that their source cannot tell of any more; the parameter says whether it knows them by
+their image files alone."""
+
 _SETTINGS = ("encoder", "encoder_settings", "embed_captions", "limit")
 _T = TypeVar("_T")
 _MANY = 500  # below SQLite's smallest limit on variables in one statement
@@ -193,6 +197,14 @@ class Catalogue:
         statement = f"SELECT count(*), total(c.image_deleted) {CASES} WHERE s.name = ? AND "
         found = self._all(statement + "c.image_path IS NOT NULL", (name,))
         return int(found[0][0]), int(found[0][1])
+
+    def count_told_of(self, name: str, *, of_files: bool) -> int:
+        """How many cases a source should still tell of, whatever images were deleted on request.
+
+        ``of_files``: it knows its cases by their image files.
+        """
+        statement = f"SELECT count(*) {CASES} WHERE s.name = ? AND NOT {UNTOLD}"
+        return int(self._all(statement, (name, of_files))[0][0])
 
     def append_files(self) -> dict[str, tuple[str, int]]:
         """Path and counted bytes of each append-only file by its name."""

@@ -17,13 +17,13 @@ from medclip_search.library.catalogue import Catalogue
 class EmptiedCorpus:
     """A corpus that has nothing more to tell; the library keeps what it told before.
 
-    ``unexplained`` images are gone, too, that nobody asked to have deleted: the folder may only
-    not be mounted.
+    ``unexplained`` cases are gone, too, though no image of theirs was deleted on request: the
+    folder may only not be mounted. ``fault`` is why nothing could be opened.
     """
 
-    def __init__(self, spec: CorpusSpec, unexplained: int) -> None:
+    def __init__(self, spec: CorpusSpec, unexplained: int, fault: str) -> None:
         self.spec = spec
-        self._unexplained = unexplained
+        self._unexplained, self._fault = unexplained, fault
         self.root = check_folder(spec.path, "give the folder of the images")
 
     def count(self) -> int:
@@ -31,9 +31,11 @@ class EmptiedCorpus:
 
     def __iter__(self) -> Iterator[Case | Skipped]:
         if self._unexplained:
-            several = "s" if self._unexplained > 1 else ""
-            what = f"{self.root}: {self._unexplained:,} image{several} not deleted on request"
-            yield Skipped(what, "gone, as are all others; their cases are kept", incomplete=True)
+            cases = "case" if self._unexplained == 1 else "cases"
+            others = f"{self._unexplained:,} {cases} besides those of images deleted on request"
+            why = self._fault.removeprefix(f"{self.root}: ")
+            what, reason = f"{self.root}: {others}", "gone, as are all others; all are kept"
+            yield Skipped(what, reason, why, incomplete=True)
 
 
 def knows_by_files(spec: CorpusSpec) -> bool:
@@ -44,24 +46,27 @@ def knows_by_files(spec: CorpusSpec) -> bool:
 def open_source(library: Path, spec: CorpusSpec) -> Corpus:
     """The reader of a corpus, be it one that the library emptied.
 
-    Raises ``CorpusError`` where nothing of its kind is there, and never was.
+    Raises ``CorpusError`` where nothing of its kind is there, and no image of it was deleted on
+    request.
     """
     try:
         return open_corpus(spec)
-    except CorpusError:
-        there = knows_by_files(spec) and not folder_fault(spec.path or "")
-        images, deleted = _images_of(library, spec) if there else (0, 0)
-        if deleted:
-            return EmptiedCorpus(spec, images - deleted)
-        raise
+    except CorpusError as error:
+        emptied = None if folder_fault(spec.path or "") else _emptied(library, spec, str(error))
+        if emptied is None:
+            raise
+        return emptied
 
 
-def _images_of(library: Path, spec: CorpusSpec) -> tuple[int, int]:
+def _emptied(library: Path, spec: CorpusSpec, fault: str) -> EmptiedCorpus | None:
+    """A corpus that the library knows, if images of it were deleted on request."""
     try:
         catalogue = Catalogue.open_snapshot(library / layout.read_current(library).catalogue)
     except LibraryError:
-        return 0, 0
+        return None
     try:
-        return catalogue.count_images_of(spec.name)
+        _, deleted = catalogue.count_images_of(spec.name)
+        told = catalogue.count_told_of(spec.name, of_files=knows_by_files(spec))
     finally:
         catalogue.close()
+    return EmptiedCorpus(spec, told, fault) if deleted else None

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medclip_search.corpora.dicom import A_COPY, Slice, choose, spaced
@@ -140,11 +140,78 @@ def test_files_without_series_stand_alone(tmp_path: Path) -> None:
 
 def test_ids_stay_where_files_move(tmp_path: Path) -> None:
     write_series(tmp_path / "a", "1.2.840.99", [0, 1, 2])
-    (here,), (first, second, third) = read(tmp_path)[0], read(tmp_path, 3)[0]
+    (here,), several = read(tmp_path)[0], read(tmp_path, 3)[0]
     (tmp_path / "a").rename(tmp_path / "elsewhere")
     assert read(tmp_path)[0][0].id == here.id == named("1.2.840.99")
-    assert [first.id, second.id, third.id] == [f"{here.id}-{n}" for n in (1, 2, 3)]
-    assert "840" not in here.id.removeprefix("series-") or "1.2.840" not in here.id
+    assert [case.id for case in read(tmp_path, 3)[0]] == [case.id for case in several]
+    assert [case.id for case in several] == [
+        f"{here.id}-{named(f'1.2.840.99.{n}', '')[1:]}" for n in (1, 2, 3)
+    ]
+
+
+def pictures(folder: Path, frames: int) -> dict[str, bytes]:
+    """The pixels that each id stands for."""
+    return {
+        case.id: read_image(case.image.path, frame=case.image.frame).tobytes()
+        for case in read(folder, frames)[0]
+        if case.image is not None
+    }
+
+
+@given(
+    st.lists(st.integers(0, 30), min_size=1, max_size=8, unique=True),
+    st.lists(st.integers(31, 60) | st.integers(-30, -1), max_size=8, unique=True),
+    st.integers(2, 9),
+    st.integers(2, 9),
+    st.sampled_from(["UIDs", "one UID", "no UID"]),
+)
+@settings(max_examples=25, deadline=None)
+def test_an_id_means_one_picture_whatever_joins_its_series(
+    tmp_path_factory: pytest.TempPathFactory,
+    first: list[int],
+    later: list[int],
+    before: int,
+    after: int,
+    kind: str,
+) -> None:
+    folder = tmp_path_factory.mktemp("series")
+
+    def put(position: int) -> None:
+        place = {"ImageOrientationPatient": AXIAL, "ImagePositionPatient": [0, 0, position]}
+        made = picture("1.2", f"1.2.{position + 99}", **place)
+        if kind == "one UID":
+            made.SOPInstanceUID = "1.2.1"
+        elif kind == "no UID":
+            del made.SOPInstanceUID
+        write(folder / f"{position}", made)
+
+    if kind == "one UID":
+        put(99)  # that several slices bear the UID is known from the start
+    for position in first:
+        put(position)
+    old = pictures(folder, before)
+    for position in later:
+        put(position)
+    new = pictures(folder, after)
+    total = len(first) + len(later) + (kind == "one UID")
+    assert len(new) == min(after, total)
+    assert len(set(new.values())) == len(new)
+    for case_id in old.keys() & new.keys():
+        assert old[case_id] == new[case_id]
+    for case_id, pixels in new.items():
+        if pixels in old.values():
+            assert case_id in old
+
+
+def test_ids_of_frames_name_their_file_and_frame(tmp_path: Path) -> None:
+    write(tmp_path / "clip", picture("1.2", "1.2.1", NumberOfFrames=3))
+    write(tmp_path / "alone", picture(None, "1.3.1", NumberOfFrames=2))
+    assert [case.id for case in read(tmp_path)[0]] == [named("1.3.1", "image"), named("1.2")]
+    digits = named("1.2.1", "")[1:]
+    assert [case.id for case in read(tmp_path, 3)[0]] == [
+        *(f"{named('1.3.1', 'image')}-{n}" for n in (1, 2)),
+        *(f"{named('1.2')}-{digits}-{n}" for n in (1, 2, 3)),
+    ]
 
 
 def test_what_is_shown_decodes(tmp_path: Path) -> None:

@@ -4,10 +4,18 @@ Files are known by their content, whatever they are called. The headers of all a
 since a series may lie in several folders; of each file some 0.4 kB are kept meanwhile (its name
 and the numbers of ``Place``), so that 100,000 files take about 40 MB.
 
-A case's id is ``series-`` and 16 hexadecimal digits of the SHA-256 of Series Instance UID, with
-``-N`` for slice N where a series gives several: the same on every machine and wherever the files
-lie, and nothing that could be looked up in a hospital's system. Without that UID a file stands
-by itself, as ``image-`` and digits from its SOP Instance UID or, without that too, its content.
+A case's id is ``series-`` and 16 hexadecimal digits of the SHA-256 of Series Instance UID: the
+same on every machine and wherever the files lie, and nothing that could be looked up in a
+hospital's system. Without that UID a file stands by itself, as ``image-`` and digits from its
+SOP Instance UID or, without that too, its content.
+
+Where series may give several pictures (``--frames``) such an id means no longer the series, but
+one picture of it for ever, whatever slices join it: the digits of the slice's SOP Instance UID
+follow (or of its content, where that UID is absent or other slices bear it too), and for a file
+of several frames the frame, counted from 1. So going from one frame a series to several, or
+back, gives all series other ids; between other numbers, pictures that are shown by both keep
+theirs. What is not shown any more is left to ``--prune``.
+
 Captions say what ``images.dicom_caption`` lets pass. Names of files and folders are remembered,
 as with any corpus: they are for the user to choose.
 """
@@ -19,7 +27,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,7 +111,7 @@ class DicomCorpus:
         if self._surveyed is None:
             return None
         frames = (sum(one.place.frames for one in slices) for slices in self._surveyed[0].values())
-        return sum(min(self.spec.frames, total) for total in frames)
+        return sum(min(max(1, self.spec.frames), total) for total in frames)
 
     def __iter__(self) -> Iterator[Case | Skipped]:
         if self._surveyed is not None:
@@ -116,20 +125,20 @@ class DicomCorpus:
             slices, copies = _without_copies(series.pop(name))
             for copy in copies:
                 yield Skipped(self._where(copy.path), A_COPY, dropped=False)
-            chosen = choose(slices, self.spec.frames)
-            several = len(chosen) > 1
+            shared = _shared_instances(slices)
+            chosen = choose(slices, max(1, self.spec.frames))
             total = sum(one.place.frames for one in slices)
             for one in chosen:
-                yield from self._case(one, name, several, total, gate)
+                yield from self._case(one, name, shared, total, gate)
 
     def _case(
-        self, chosen: Chosen, series: str, several: bool, total: int, gate: Gate
+        self, chosen: Chosen, series: str, shared: Collection[int], total: int, gate: Gate
     ) -> Iterator[Case | Skipped]:
         path = chosen.slice.path
         where = self._where(path)
         try:
             said = describe_dicom(path, where, chosen.frame)
-            identity = series if chosen.slice.place.series else _content_id(path)
+            identity = self._identity(chosen, series, shared)
         except (OSError, ImageError) as error:
             yield _unreadable(where, error)
             return
@@ -142,7 +151,7 @@ class DicomCorpus:
         if said.region:
             origins["region"] = "dicom:BodyPartExamined"
         case = Case(
-            id=f"{identity}-{chosen.number}" if several else identity,
+            id=identity,
             corpus=self.spec.name,
             caption=said.caption,
             image=ImageSource(Path(path), chosen.frame),
@@ -153,6 +162,17 @@ class DicomCorpus:
             origins=origins,
         )
         yield from gate.admit(case, where, [])
+
+    def _identity(self, chosen: Chosen, series: str, shared: Collection[int]) -> str:
+        """The id of a case. Raises ``OSError``."""
+        path, place = chosen.slice.path, chosen.slice.place
+        identity = series if place.series else f"image-{_content_digits(path)}"
+        if max(1, self.spec.frames) == 1:
+            return identity
+        if identity.startswith("series-"):
+            by_uid = place.instance is not None and place.instance not in shared
+            identity += f"-{place.instance:016x}" if by_uid else f"-{_content_digits(path)}"
+        return identity if chosen.frame is None else f"{identity}-{chosen.frame + 1}"
 
     def _read_headers(self, series: Series, advance: Advance) -> Iterator[Skipped]:
         """Put every picture's place into ``series``; says what is none, and why."""
@@ -270,6 +290,12 @@ def _without_copies(slices: list[Slice]) -> tuple[list[Slice], list[Slice]]:
     return unique, copies
 
 
+def _shared_instances(slices: Sequence[Slice]) -> frozenset[int]:
+    """Digests of UIDs that careless anonymisers gave to several slices."""
+    counts = Counter(one.place.instance for one in slices)
+    return frozenset(one for one, count in counts.items() if one is not None and count > 1)
+
+
 def _begins_well(listing: Listing, name: str) -> bool:
     """Whether a file may be DICOM; one that cannot be opened joins the listing's faults."""
     try:
@@ -279,9 +305,9 @@ def _begins_well(listing: Listing, name: str) -> bool:
         return False
 
 
-def _content_id(path: str) -> str:
+def _content_digits(path: str) -> str:
     with open(path, "rb") as stream:
-        return f"image-{hashlib.file_digest(stream, 'sha256').hexdigest()[:16]}"
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
 def _unreadable(where: str, error: OSError | ImageError) -> Skipped:

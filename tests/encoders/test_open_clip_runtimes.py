@@ -34,7 +34,7 @@ def data(tiny_biomedclip: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture
 def exported(data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_DATA_HOME", str(data))
-    (folder,) = exports().iterdir()
+    (folder,) = exports().glob("[!.]*")
     return folder
 
 

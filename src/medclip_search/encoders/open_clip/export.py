@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import importlib.metadata
 import importlib.util
-import shutil
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from medclip_search.encoders.base import EncoderSpec, Floats
-from medclip_search.encoders.open_clip import choose, hub, onnx_files, torch_loading
+from medclip_search.encoders.open_clip import choose, export_place, hub, onnx_files, torch_loading
 from medclip_search.encoders.open_clip.agreement import (
     TEXTS,
     Agreement,
@@ -30,9 +26,7 @@ from medclip_search.encoders.open_clip.exported import (
     TOWERS,
     Description,
     ExportedFile,
-    is_exported,
     network_name,
-    read_exported,
     write_page,
 )
 from medclip_search.encoders.open_clip.fingerprint import fingerprint
@@ -41,7 +35,7 @@ from medclip_search.encoders.open_clip.onnx_runtime import OnnxNetwork
 from medclip_search.encoders.open_clip.packages import INSTALL, require_packages
 from medclip_search.encoders.open_clip.source import Source
 from medclip_search.encoders.open_clip.words import tokenizer_of
-from medclip_search.errors import EncoderError, EncoderUnavailableError, UsageError
+from medclip_search.errors import EncoderError, EncoderUnavailableError
 from medclip_search.progress import SILENT, Advance, Progress
 
 LEAST_FLOAT32 = 0.9999
@@ -51,7 +45,6 @@ GOOD_INT8 = 0.98
 """Below this the report warns of the 8-bit networks."""
 
 _PROGRAMS = ("medclip-search", "torch", "open_clip_torch", "timm", "transformers", "onnxruntime")
-_STALE = 24 * 3600.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,52 +90,35 @@ def export(
     """Export the model that ``spec`` means to ``output``, by default where it will be found.
 
     The folder appears whole or not at all; one that holds this model already, whole, is left as
-    it is. Raises ``EncoderUnavailableError``, ``UsageError``, and ``EncoderError`` where the
-    export does not agree with PyTorch or cannot be written.
+    it is, and one that holds anything else is refused. Raises ``EncoderUnavailableError``,
+    ``UsageError``, and ``EncoderError`` where the export does not agree with PyTorch or cannot
+    be written.
     """
     source = choose.source_of(spec)
     mark = fingerprint(source)
     folder = output or choose.exports() / mark
-    if (found := _already(folder, mark, int8=int8)) is not None:
-        return found
+    if (found := export_place.found_in(folder, mark, int8=int8)) is not None:
+        return ExportReport(folder, found.description, made=False)
     require_packages(source.label)
     if importlib.util.find_spec("onnx") is None:
         raise EncoderUnavailableError(f"{source.label}: onnx is not installed; {INSTALL}")
     try:
-        with (
-            _draft_of(folder) as draft,
-            progress("exporting", 6 if int8 else 3, "step") as advance,
-        ):
-            description = _export(source, mark, draft, int8, advance)
-            _replace(folder, draft)
+        with export_place.held(folder, progress):
+            # Again, for another may have made it while this one waited.
+            if (found := export_place.found_in(folder, mark, int8=int8)) is not None:
+                return ExportReport(folder, found.description, made=False)
+            with (
+                export_place.draft_of(folder) as draft,
+                progress("exporting", 6 if int8 else 3, "step") as advance,
+            ):
+                description = _export(source, mark, draft, int8, advance)
+                export_place.put(draft, folder)
     except OSError as error:
         raise EncoderError(
             f"{folder}: the export cannot be written ({error.strerror or error}); make room "
             "or choose another folder"
         ) from error
     return ExportReport(folder, description, made=True)
-
-
-def _already(folder: Path, mark: str, *, int8: bool) -> ExportReport | None:
-    """The report of a folder that holds the model already, with all its files whole.
-
-    Raises ``UsageError`` where something else is in its place.
-    """
-    if not is_exported(folder):
-        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-            raise UsageError(f"{folder}: is there and is not an exported model; choose another")
-        return None
-    try:
-        found = read_exported(folder)
-        if found.description.fingerprint != mark:
-            raise UsageError(f"{folder}: holds another exported model; choose another folder")
-        for name in found.description.files:
-            found.checked(name)
-    except EncoderError:
-        return None  # damaged, or of another version: made anew
-    if int8 and not found.has_int8:
-        return None
-    return ExportReport(folder, found.description, made=False)
 
 
 def _export(source: Source, mark: str, draft: Path, int8: bool, advance: Advance) -> Description:
@@ -233,24 +209,3 @@ def _explained(label: str) -> Iterator[None]:
         raise EncoderError(
             f"{label}: PyTorch cannot export this model ({said[:160]}); use --runtime torch"
         ) from error
-
-
-@contextmanager
-def _draft_of(folder: Path) -> Iterator[Path]:
-    """A folder beside the one to be made; gone afterwards, also those of killed exports."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{folder.name}.draft-"
-    for old in folder.parent.glob(f"{glob.escape(prefix)}*"):
-        if time.time() - old.stat().st_mtime > _STALE:
-            shutil.rmtree(old, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent) as draft:
-        whole = Path(draft) / "whole"
-        whole.mkdir()
-        yield whole
-
-
-def _replace(folder: Path, draft: Path) -> None:
-    """Put the draft in the folder's place, in which there is nothing or an older export."""
-    if folder.exists():
-        folder.rename(draft.with_name("old"))
-    draft.rename(folder)

@@ -32,6 +32,10 @@ TOKENIZER = "tokenizer.json"
 Tower = Literal["image", "words"]
 TOWERS: tuple[Tower, ...] = ("image", "words")
 
+_NETWORKS = [f"{tower}{kind}.onnx" for tower in TOWERS for kind in ("", ".int8")]
+NAMES = frozenset([PAGE, TOKENIZER, *_NETWORKS, *(f"{one}.data" for one in _NETWORKS)])
+"""All that an exported model's folder can hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExportedFile:

@@ -310,7 +310,7 @@ def _model_place(model: str | Path | None) -> str | None:
     """A folder's absolute path, so that a library can remember it; a model's name as it is."""
     if model is None:
         return None
-    folder = Path(model).expanduser()
+    folder = Path(str(model).removeprefix("local-dir:")).expanduser()
     return str(folder.absolute()) if folder.is_dir() else str(model)
 
 

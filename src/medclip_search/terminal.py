@@ -165,6 +165,11 @@ def summary_lines(library: Path, summary: BuildSummary) -> list[str]:
         lines.append(f"{summary.vanished} cases are no longer in their source (--prune drops them)")
     if summary.pruned:
         lines.append(f"{summary.pruned} cases that vanished from their source were dropped")
+    if summary.without_vector:
+        lines.append(
+            f"{counted(summary.without_vector, 'picture')} without a vector, for want of an "
+            "encoder: name one, as in --encoder compact, to find them by likeness"
+        )
     if summary.captions:
         lines.append(f"{counted(summary.captions, 'caption')} embedded")
     if summary.ready:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from medclip_search import Library, Query, build
+from medclip_search.api import export_encoder
 from medclip_search.encoders import EncoderSpec, load
 from medclip_search.encoders.base import Floats
 from medclip_search.encoders.open_clip.encoder import OpenClipEncoder
@@ -270,6 +271,105 @@ def test_where_the_model_is_gone_captions_answer_words_and_say_so(
         assert opened.search(Query(like="fig-003"), k=2)
         with pytest.raises(EncoderUnavailableError, match="nowhere"):
             opened.search(Query(image=draw(1)))
+
+
+def test_any_open_clip_model_keeps_its_spaces_and_refuses_others(
+    figures: Path, tiny_biomedclip: Path, tmp_path: Path
+) -> None:
+    """Its spaces are called after the folder it was built from, wherever the model lies now."""
+    mine = Path(shutil.copytree(tiny_biomedclip, tmp_path / "my-clip"))
+    other = make_tiny_biomedclip(tmp_path / "other", seed=1)
+    library = tmp_path / "library"
+    build(library, [f"folder={figures}"], encoder="open_clip", model=mine, limit=6)
+    assert [one.space.name for one in spaces_of(library)] == ["my-clip", "my-clip-trunk"]
+    with Library.open(library, model=tiny_biomedclip) as opened:  # the same under another name
+        assert opened.search(Query(image=draw(3)), 1)[0].id == "fig-003"
+    with Library.open(library, model=other) as opened:
+        for query in (Query(image=draw(1)), Query(text=WORDS)):
+            with pytest.raises(EncoderError, match="made by another model"):
+                opened.search(query)
+    with pytest.raises(EncoderError, match="made by another model"):
+        build(library, model=other)
+    exported = export_encoder("open_clip", tiny_biomedclip, tmp_path / "exported").folder
+    shutil.rmtree(mine)
+    assert build(library, model=exported, limit=8).embedded == 2
+    with Library.open(library) as opened:
+        assert opened.search(Query(image=draw(7)), 1)[0].id == "fig-007"
+    assert [one.space.name for one in spaces_of(library)] == ["my-clip", "my-clip-trunk"]
+
+
+def test_calls_that_are_refused_leave_a_stopped_build_as_it_was(
+    figures: Path, tiny_biomedclip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = tmp_path / "library"
+    other = make_tiny_biomedclip(tmp_path / "other", seed=1)
+
+    def stop(self: OpenClipEncoder, batch: Floats) -> Mapping[str, Floats]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OpenClipEncoder, "encode_images", stop)
+        with pytest.raises(KeyboardInterrupt):
+            build(library, [f"folder={figures}"], encoder="biomedclip", model=tiny_biomedclip,
+                  spaces=["biomedclip"])  # fmt: skip
+    with pytest.raises(UsageError, match="no such space"):
+        build(library, spaces=["biomedclip-trnk"])
+    with pytest.raises(EncoderError, match="--runtime int8: the library's vectors were made with"):
+        build(library, runtime="int8")
+    with pytest.raises(EncoderError):
+        build(library, model=tmp_path / "nowhere")
+    summary = build(library, limit=4)
+    assert (summary.resumed, summary.embedded) == (True, 24)
+    assert [one.space.name for one in spaces_of(library)] == ["biomedclip"]
+    with pytest.raises(EncoderError, match="made by another model"):
+        build(library, model=other)
+
+
+def test_weights_that_failed_at_first_use_do_not_lock_the_library(
+    figures: Path, tiny_biomedclip: Path, tmp_path: Path
+) -> None:
+    library, model = tmp_path / "library", Path(shutil.copytree(tiny_biomedclip, tmp_path / "m"))
+    weights = model / "open_clip_pytorch_model.bin"
+    content = weights.read_bytes()
+    weights.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    with pytest.raises(EncoderUnavailableError, match="Git LFS pointer"):
+        build(library, [f"folder={figures}"], encoder="biomedclip", model=model, limit=3)
+    weights.write_bytes(content)
+    assert build(library).embedded == 3
+    with Library.open(library) as opened:
+        assert opened.search(Query(image=draw(1)), 1)[0].id == "fig-001"
+
+
+def test_eight_bit_vectors_are_a_library_of_their_own(
+    figures: Path, tiny_biomedclip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    export_encoder("biomedclip", tiny_biomedclip, int8=True)
+    library = tmp_path / "library"
+    build(library, [f"folder={figures}"], encoder="biomedclip", model=tiny_biomedclip,
+          runtime="int8", limit=6)  # fmt: skip
+    assert build(library, limit=8).embedded == 2  # it is remembered
+    with Library.open(library) as opened:
+        assert opened.search(Query(image=draw(7)), 1)[0].id == "fig-007"
+    with pytest.raises(EncoderError, match="were made with 8-bit weights"):
+        build(library, runtime="torch")
+
+
+def test_damage_in_any_space_is_found_and_made_again(copied: Path) -> None:
+    before = answers(copied)
+    for space in spaces_of(copied):
+        path = copied / space.path
+        data = bytearray(path.read_bytes())
+        data[20] ^= 4
+        path.write_bytes(data)
+    assert len([finding for finding in verify(copied) if finding.damage]) == 3
+    summary = build(copied, repair=True)
+    assert (summary.repaired, summary.lost) == (3, 0)
+    assert (summary.embedded, summary.captions) == (FIGURES, CAPTIONS)
+    assert not [finding for finding in verify(copied) if finding.damage]
+    assert [[n for n, _ in some] for some in answers(copied)] == [
+        [n for n, _ in some] for some in before
+    ]
 
 
 def test_an_interrupted_embedding_goes_on_and_answers_alike(

@@ -19,7 +19,7 @@ from medclip_search.images import read_image
 from medclip_search.library import ready_vectors
 from medclip_search.library.generation import Generation
 from medclip_search.library.workcatalogue import WorkCatalogue
-from tests.figures import caption, draw
+from tests.figures import caption, draw, write_folder
 
 Vectors = NDArray[np.float32]
 SEEDS = range(24)
@@ -182,8 +182,7 @@ def test_vectors_that_say_nothing_are_named_and_the_rest_stay_in_place(tmp_path:
     vectors = some_vectors(8)
     vectors[2, 3] = np.nan
     vectors[4] = 0
-    vectors[5, 0] = 1e6  # finite as float32, and not as float16
-    vectors[6] = 1e-9  # nothing is left of it as float16
+    vectors[5, 0] = np.inf
     file = save(tmp_path, vectors)
     skipped = build_ready(tmp_path / "library", tmp_path / "t.csv", f"mine={file}")
     told = [(item.what, item.reason, item.dropped) for item in skipped if item.what[0] == "v"]
@@ -191,10 +190,9 @@ def test_vectors_that_say_nothing_are_named_and_the_rest_stay_in_place(tmp_path:
         ("v.npy[2] (b)", ready_vectors.NOT_FINITE, False),
         ("v.npy[4] (c)", ready_vectors.ALL_ZERO, False),
         ("v.npy[5] (d)", ready_vectors.NOT_FINITE, False),
-        ("v.npy[6] (e)", ready_vectors.ALL_ZERO, False),
     ]
     found = stored(tmp_path / "library", "mine")
-    assert found.keys() == {"a", "f"}
+    assert found.keys() == {"a", "e", "f"}
     assert np.array_equal(found["a"], vectors[0].astype("f2"))
     assert np.array_equal(found["f"], vectors[7].astype("f2"))
     with Library.open(tmp_path / "library") as library:
@@ -238,10 +236,27 @@ def test_rows_follow_their_cases_when_the_table_is_sorted_anew(tmp_path: Path) -
     write_table(tmp_path / "data", SEEDS[::-1], images=False)
     save(table.parent, vectors[::-1])
     assert build(tmp_path / "library").ready == 0
-    write_table(tmp_path / "data", SEEDS, images=False)  # and the vectors not: all are others
+    write_table(tmp_path / "data", SEEDS, images=False)  # and the vectors not
+    with pytest.raises(CorpusError, match=r"v\.npy: is what it was, but the table gives record 0"):
+        build(tmp_path / "library")
+    os.utime(file)  # said to be right: all are others
     assert build(tmp_path / "library").ready == 24
     found = stored(tmp_path / "library", "mine")
     assert np.array_equal(found["f0"], vectors[23].astype("f2"))
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-8, 1e-3, 1.0, 1e4, 1e6, 1e30])
+def test_lengths_that_float16_cannot_hold_keep_their_direction(
+    tmp_path: Path, scale: float
+) -> None:
+    table = write_table(tmp_path / "data", images=False)
+    vectors = some_vectors(24)
+    file = save(table.parent, (vectors * scale).astype("f4"))
+    build_ready(tmp_path / "library", table, f"mine={file}")
+    for name, row in stored(tmp_path / "library", "mine").items():
+        found, given = row.astype("f8"), vectors[int(name[1:])].astype("f8")
+        cosine = found @ given / np.linalg.norm(found) / np.linalg.norm(given)
+        assert cosine > 0.99999
 
 
 def test_a_case_that_left_the_table_keeps_its_vector(tmp_path: Path) -> None:
@@ -266,19 +281,44 @@ def test_removed_cases_stay_out(tmp_path: Path) -> None:
     assert len(stored(tmp_path / "library", "mine")) == 23
 
 
-def test_a_table_that_brings_no_vectors_any_more_is_embedded(tmp_path: Path) -> None:
-    table = write_table(tmp_path / "data", range(6))
+def test_what_is_not_said_again_stays(tmp_path: Path) -> None:
+    """The command without --embeddings must not drop what took a night on a cluster."""
+    table = write_table(tmp_path / "data", images=False)
     library = tmp_path / "library"
-    vectors = compact_vectors(table.parent, range(6))
-    # An agreement far from exact, so that one can tell who made a row.
-    file = save(table.parent, 2 * vectors)
-    build_ready(library, table, f"compact={file}", encoder="compact")
-    assert np.array_equal(stored(library, "compact")["f2"], (2 * vectors[2]).astype("f2"))
-    file.unlink()
+    file = save(table.parent, some_vectors(24))
+    build_ready(library, table, f"mine={file}")
     summary = build(library, [f"table={table}"])
-    assert (summary.ready, summary.embedded) == (0, 6)
-    found = stored(library, "compact")["f2"].astype("f4")
-    assert np.allclose(found, vectors[2], rtol=0.01, atol=0.01)
+    assert not summary.published
+    assert len(stored(library, "mine")) == 24
+    # Others instead: those before go.
+    other = save(tmp_path, some_vectors(24)[:, :8])
+    assert build(library, [f"table={table}"], embeddings=[f"other={other}"]).ready == 24
+    assert len(stored(library, "mine")) == 0
+    assert len(stored(library, "other")) == 24
+
+
+def test_pictures_without_a_vector_are_counted(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "data", range(6))
+    file = save(table.parent, some_vectors(6))
+    library = tmp_path / "library"
+    made = build(library, [f"table={table}"], embeddings=[f"mine={file}"])
+    assert made.without_vector == 0
+    figures = write_folder(tmp_path / "more", range(40, 43))
+    assert build(library, [f"folder={figures}"]).without_vector == 3
+    assert build(library, encoder="compact").without_vector == 0
+
+
+def test_vectors_lost_to_damage_are_lost_where_their_file_is_gone(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "data", images=False)
+    library = tmp_path / "library"
+    file = save(table.parent, some_vectors(24))
+    build_ready(library, table, f"mine={file}")
+    rows = next((library / "embeddings").glob("mine-*.f16"))
+    data = bytearray(rows.read_bytes())
+    data[40] ^= 1
+    rows.write_bytes(data)
+    file.unlink()
+    assert build(library, repair=True).lost == 24
 
 
 def test_vectors_that_are_gone_leave_the_library_as_it_was(tmp_path: Path) -> None:

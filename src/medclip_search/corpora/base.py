@@ -40,7 +40,8 @@ class CorpusSpec:
     ``name`` defaults to the kind. ``columns`` maps ``image``, ``caption``, ``id`` (and other
     fields of a case) to a table's columns; ``images`` is a folder of images apart from the table;
     ``embeddings`` maps embedding spaces to files of ready-made vectors, one for each of its rows.
-    ``frames`` is how many slices a DICOM series gives.
+    ``frames`` is how many slices a DICOM series gives, 0
+    where nobody said: one.
     """
 
     kind: str
@@ -49,7 +50,12 @@ class CorpusSpec:
     columns: Mapping[str, str] = field(default_factory=lambda: dict[str, str]())
     images: Path | None = None
     embeddings: Mapping[str, Path] = field(default_factory=lambda: dict[str, Path]())
-    frames: int = 1
+    frames: int = 0
+
+    @property
+    def slices(self) -> int:
+        """How many slices each DICOM series gives."""
+        return self.frames or 1
 
 
 class Corpus(Protocol):

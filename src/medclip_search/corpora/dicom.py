@@ -111,7 +111,7 @@ class DicomCorpus:
         if self._surveyed is None:
             return None
         frames = (sum(one.place.frames for one in slices) for slices in self._surveyed[0].values())
-        return sum(min(max(1, self.spec.frames), total) for total in frames)
+        return sum(min(self.spec.slices, total) for total in frames)
 
     def __iter__(self) -> Iterator[Case | Skipped]:
         if self._surveyed is not None:
@@ -126,7 +126,7 @@ class DicomCorpus:
             for copy in copies:
                 yield Skipped(self._where(copy.path), A_COPY, dropped=False)
             shared = _shared_instances(slices)
-            chosen = choose(slices, max(1, self.spec.frames))
+            chosen = choose(slices, self.spec.slices)
             total = sum(one.place.frames for one in slices)
             for one in chosen:
                 yield from self._case(one, name, shared, total, gate)
@@ -167,7 +167,7 @@ class DicomCorpus:
         """The id of a case. Raises ``OSError``."""
         path, place = chosen.slice.path, chosen.slice.place
         identity = series if place.series else f"image-{_content_digits(path)}"
-        if max(1, self.spec.frames) == 1:
+        if self.spec.slices == 1:
             return identity
         if identity.startswith("series-"):
             by_uid = place.instance is not None and place.instance not in shared

@@ -142,7 +142,7 @@ def parse_corpora(
             embeddings=by_embeddings.get(spec.name, by_embeddings.get("", {})),
         )
         if spec.kind == "table"
-        else replace(spec, frames=by_frames.get(spec.name, by_frames.get("", 1)))
+        else replace(spec, frames=by_frames.get(spec.name, by_frames.get("", 0)))
         if spec.kind == "dicom"
         else spec
         for spec in specs
@@ -215,7 +215,7 @@ def spec_to_json(spec: CorpusSpec) -> dict[str, Any]:
             if spec.embeddings
             else {}
         ),
-        **({"frames": spec.frames} if spec.frames != 1 else {}),
+        **({"frames": spec.frames} if spec.frames else {}),
     }
 
 
@@ -232,7 +232,7 @@ def spec_from_json(data: Mapping[str, Any]) -> CorpusSpec:
             embeddings={
                 str(k): Path(str(v)) for k, v in dict(data.get("embeddings") or {}).items()
             },
-            frames=int(data.get("frames", 1)),
+            frames=int(data.get("frames", 0)),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CorpusError(

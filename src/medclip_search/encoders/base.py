@@ -70,8 +70,9 @@ class Encoder(Protocol):
     """Pixels (and for joint spaces words) to vectors.
 
     ``called`` is what its spaces are called after (``EncoderSpec``). ``fingerprint`` is the
-    SHA-256 over weights and preprocessing: a library refuses another. ``preprocess`` is called in decoding threads, ahead of ``encode_images``, and must be
-    thread-safe; ``encode_images`` is called from one thread, with up to ``batch_size`` images.
+    SHA-256 over weights and preprocessing: a library refuses another. ``preprocess`` is called
+    in decoding threads, ahead of ``encode_images``, and must be thread-safe; ``encode_images`` is
+    called from one thread, with up to ``batch_size`` images.
     """
 
     name: str

@@ -23,6 +23,7 @@ from medclip_search.library.generation import remembered_encoder
 from medclip_search.library.ingest import BuildSummary, Report, ingest, put_source
 from medclip_search.library.ready_vectors import begin_ready_spaces, take_vectors
 from medclip_search.library.repair import drop_damaged
+from medclip_search.library.said_before import as_before
 from medclip_search.library.workcatalogue import WorkCatalogue
 from medclip_search.library.writer import Writer, writing
 from medclip_search.progress import SILENT, Progress
@@ -56,7 +57,7 @@ def build(
     """
     if limit is not None and limit < 0:
         raise UsageError(f"--limit {limit}: give a number of cases, or 0 for all of them")
-    given = [open_source(library, spec) for spec in specs]
+    given = [open_source(library, spec) for spec in as_before(library, specs)]
     summary = BuildSummary()
 
     def tell(skipped: Skipped) -> None:
@@ -85,19 +86,21 @@ def build(
         corpora = given + _remembered(writer, given, tell, must=not repair)
         if not corpora and not repair and not catalogue.sources():
             raise UsageError(f"{library}: give it a corpus: --corpus KIND=PATH")
-        remember(catalogue)
-        loaded = _load_encoder(catalogue, encoder.spaces if encoder is not None else ())
-        if captions and not (loaded is not None and any(s.embeds_words for s in loaded.spaces)):
-            name = "no encoder" if loaded is None else f"the encoder {loaded.name}"
-            raise UsageError(f"--embed-captions: {name} embeds no words here; leave it out")
+        read = [corpus.spec for corpus in corpora]
+        with catalogue.transaction():  # a call that is refused leaves a stopped build as it was
+            remember(catalogue)
+            loaded = _load_encoder(catalogue, encoder.spaces if encoder is not None else ())
+            if captions and not (loaded is not None and any(s.embeds_words for s in loaded.spaces)):
+                name = "no encoder" if loaded is None else f"the encoder {loaded.name}"
+                raise UsageError(f"--embed-captions: {name} embeds no words here; leave it out")
+            if loaded is not None:
+                begin_spaces(writer, loaded, captions=catalogue.fact("embed_captions") is not None)
+            begin_ready_spaces(writer, read)
+        given_rows = catalogue.count_given_rows()
         if repair:
             summary.repaired = drop_damaged(writer)
         if restore:
             catalogue.restore_removed()
-        if loaded is not None:
-            begin_spaces(writer, loaded, captions=catalogue.fact("embed_captions") is not None)
-        read = [corpus.spec for corpus in corpora]
-        begin_ready_spaces(writer, read)
         writer.worth_keeping = True
         seen = catalogue.begin_build()
         for corpus in corpora:
@@ -107,6 +110,9 @@ def build(
         if loaded is not None:
             summary.captions = embed_captions(writer, loaded, progress)
         summary.lost = catalogue.count_lost()  # before those go of which nothing is left
+        if repair:
+            summary.lost += max(0, given_rows - catalogue.count_given_rows())
+        summary.without_vector = catalogue.count_without_vector() if loaded is None else 0
         with catalogue.transaction():
             catalogue.delete_cases(catalogue.empty_cases(), remember=False)
         compact(writer, "anything is dead" if purge else "much is dead")
@@ -135,6 +141,12 @@ def _merged(catalogue: WorkCatalogue, asked: EncoderSpec | None) -> EncoderSpec 
             f"the library was built with the encoder '{known.name}', not '{asked.name}'; build a "
             "new library for the other one"
         )
+    if asked.runtime != "auto" and (asked.runtime == "int8") != (known.runtime == "int8"):
+        bits = ("8-bit", "whole") if known.runtime == "int8" else ("whole", "8-bit")
+        raise EncoderError(
+            f"--runtime {asked.runtime}: the library's vectors were made with {bits[0]} weights, "
+            f"and {bits[1]} ones give others; leave it out, or build a new library"
+        )
     both = (*known.spaces, *asked.spaces) if known.spaces else ()
     return replace(
         known,
@@ -148,6 +160,7 @@ def _remember_encoder(catalogue: WorkCatalogue, spec: EncoderSpec) -> None:
     settings = {
         "model": spec.model,
         "spaces": spec.spaces,
+        "called": spec.called,
         # Whole weights give the same vectors however they are run; 8-bit ones are others.
         "runtime": "int8" if spec.runtime == "int8" else None,
     }
@@ -170,7 +183,10 @@ def _load_encoder(catalogue: WorkCatalogue, spaces: Sequence[str]) -> Encoder | 
         _remember_encoder(catalogue, spec)
     if spaces:
         encoders.load(replace(spec, spaces=tuple(spaces)))
-    return encoders.load(spec)
+    loaded = encoders.load(spec)
+    if loaded.called != loaded.name:
+        _remember_encoder(catalogue, replace(spec, called=loaded.called))
+    return loaded
 
 
 def _remembered(

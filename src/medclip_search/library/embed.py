@@ -21,10 +21,10 @@ from medclip_search.encoders.base import Encoder, caption_space
 from medclip_search.errors import ImageError
 from medclip_search.images import make_thumbnail, read_image
 from medclip_search.library.catalogue import SpaceRecord
-from medclip_search.library.generation import refuse_other_model
+from medclip_search.library.generation import refuse_other_model, refuse_strange_model
 from medclip_search.library.image_bytes import ImageBytes
 from medclip_search.library.rowcatalogue import Pending
-from medclip_search.library.writer import Writer
+from medclip_search.library.writer import Writer, new_append_path
 from medclip_search.progress import Progress
 
 _COMMIT = 128  # images between two commits: what a kill can cost
@@ -49,14 +49,20 @@ def begin_spaces(writer: Writer, encoder: Encoder, *, captions: bool = False) ->
     ``captions`` adds a space of the captions' vectors beside each joint space.
     """
     known = {record.space.name: record for record in writer.catalogue.spaces()}
+    refuse_strange_model(writer.library, known.values(), encoder)
     wanted = list(encoder.spaces)
     wanted += [caption_space(space) for space in wanted if captions and space.embeds_words]
     for space in wanted:
-        if space.name in known:
+        if space.name in known and known[space.name].bytes:
             refuse_other_model(writer.library, known[space.name], encoder)
-        else:
+            continue
+        if space.name not in known:
             writer.append_file(space.name, "embeddings", ".f16").close()
-            writer.catalogue.put_space(space, encoder.name, encoder.fingerprint)
+        elif known[space.name].fingerprint != encoder.fingerprint:
+            # Empty: a file of its own, so that no index of another dimension is shared.
+            path = new_append_path(writer.library, space.name, "embeddings", ".f16")
+            writer.catalogue.put_append_file(space.name, path)
+        writer.catalogue.put_space(space, encoder.name, encoder.fingerprint)
 
 
 def embed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -111,6 +111,7 @@ class Generation:
                 if self._model is not None:
                     spec = replace(spec, model=self._model)
                 encoder = encoders.load(spec)
+                refuse_strange_model(self.library, self._records.values(), encoder)
                 for space in encoder.spaces:
                     if space.name in self._records:
                         refuse_other_model(self.library, self._records[space.name], encoder)
@@ -157,7 +158,19 @@ def remembered_encoder(catalogue: Catalogue) -> EncoderSpec | None:
         settings.get("model"),
         tuple(settings.get("spaces", ())),
         settings.get("runtime", "auto"),
+        settings.get("called", ""),
     )
+
+
+def refuse_strange_model(library: Path, known: Iterable[SpaceRecord], encoder: Encoder) -> None:
+    """Raise ``EncoderError`` where an encoder has none of the spaces that one made."""
+    made = [one.space.name for one in known if one.bytes and not one.space.ready_made]
+    own = {space.name for space in encoder.spaces}
+    if made and not own.intersection(made):
+        raise EncoderError(
+            f"{library}: its spaces ({', '.join(made)}) were made by another model than this, "
+            f"which makes {', '.join(sorted(own))}; name the model that made them"
+        )
 
 
 def refuse_other_model(library: Path, record: SpaceRecord, encoder: Encoder) -> None:

@@ -40,6 +40,7 @@ class BuildSummary:
     embedded: int = 0
     ready: int = 0
     captions: int = 0
+    without_vector: int = 0
     pruned: int = 0
     vanished: int = 0
     kept_out: int = 0

@@ -30,6 +30,7 @@ ALL_ZERO = "vector is all zeros"
 RESERVED = ("thumbnails",)
 """Names that a library's other append-only files bear."""
 
+_LEAST, _MOST = 1e-2, 6e4  # of a vector's largest number, for float16 to hold the rest too
 _COMMIT = 4096  # cases between two commits
 _PLACES = 4  # pictures embedded to see whether vectors and rows have one order
 _TRIES = 8  # cases looked at in each place for a picture that can be read
@@ -138,8 +139,15 @@ def _take(
                     lost += [key] if old is not None else []
                     continue
                 data = half[at].tobytes()
-                if (content := digest(data)) != old:
-                    fresh.append((key, content, data))
+                if (content := digest(data)) == old:
+                    continue
+                if mark == before and old is not None:
+                    raise CorpusError(
+                        f"{path}: is what it was, but the table gives record {number} to "
+                        f"{case_id}, which had another vector; save the vectors in the table's "
+                        "order (or touch the file if this order is right)"
+                    )
+                fresh.append((key, content, data))
             block = file.append(b"".join(data for *_, data in fresh)) if fresh else None
             with catalogue.transaction():
                 for key in lost:
@@ -164,8 +172,14 @@ def _half(path: Path, vectors: Vectors, numbers: Sequence[int]) -> NDArray[np.fl
             f"{path}: {len(vectors)} vectors, none for record {max(numbers)} of the table; one of "
             "the two changed meanwhile: build again"
         )
+    rows = vectors[np.array(numbers, dtype=np.int64)].astype(np.float32)
+    # Cosine knows no length: what float16 would lose is brought to length 1.
+    largest = np.abs(rows).max(axis=1, initial=0)
+    odd = np.isfinite(largest) & (largest > 0) & ((largest < _LEAST) | (largest > _MOST))
+    rows[odd] /= largest[odd, None]
+    rows[odd] /= np.linalg.norm(rows[odd], axis=1, keepdims=True)
     with np.errstate(over="ignore"):
-        return vectors[np.array(numbers, dtype=np.int64)].astype(np.float16)
+        return rows.astype(np.float16)
 
 
 def _forget(writer: Writer, source: int, name: str) -> None:

@@ -58,14 +58,18 @@ class RowCatalogue(Catalogue):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
+        """All of it or nothing; one inside another is a part that can fail by itself."""
+        inner = self._connection.in_transaction
+        self._connection.execute("SAVEPOINT part" if inner else "BEGIN IMMEDIATE")
         try:
             yield
-            self._connection.execute("COMMIT")
+            self._connection.execute("RELEASE part" if inner else "COMMIT")
         except BaseException:
             # A full disk has rolled back already; its error is the one to tell.
             with suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
+                if inner:
+                    self._connection.execute("ROLLBACK TO part")
+                self._connection.execute("RELEASE part" if inner else "ROLLBACK")
             raise
 
     def _run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
@@ -82,22 +86,29 @@ class RowCatalogue(Catalogue):
     # -- images ------------------------------------------------------------------------------
 
     def put_space(self, space: Space, encoder: str, fingerprint: str) -> None:
-        """A new space with its empty row table, both or neither."""
+        """A new space with its empty row table, both or neither.
+
+        One that is known and holds no row yet is made anew: the model that was named first may
+        have failed before it gave a vector.
+        """
+        values = (
+            encoder,
+            fingerprint,
+            space.dimension,
+            int(space.embeds_words),
+            int(space.centred),
+            space.holds,
+            space.joint,
+            space.name,
+        )
+        columns = "encoder, fingerprint, dimension, embeds_words, centred, holds, joint"
         with self.transaction():
-            cursor = self._run(
-                "INSERT INTO spaces (name, encoder, fingerprint, dimension, embeds_words, centred, "
-                "holds, joint) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    space.name,
-                    encoder,
-                    fingerprint,
-                    space.dimension,
-                    int(space.embeds_words),
-                    int(space.centred),
-                    space.holds,
-                    space.joint,
-                ),
+            known = self._run(
+                f"UPDATE spaces SET ({columns}) = ({marks(7)}) WHERE name = ?", values
             )
+            if known.rowcount:
+                return
+            cursor = self._run(f"INSERT INTO spaces ({columns}, name) VALUES ({marks(8)})", values)
             for statement in schema.row_table(int(cursor.lastrowid or 0)).split(";"):
                 if statement:
                     self._run(statement)
@@ -216,6 +227,30 @@ class RowCatalogue(Catalogue):
         found = self._run(f"SELECT count(*) {CASES} WHERE {self._is_pending()}").fetchone()
         return int(found[0])
 
+    def count_given_rows(self) -> int:
+        """How many ready-made vectors there are of the sources that bring them."""
+        numbers = {record.space.name: record.number for record in self.spaces()}
+        return sum(
+            int(
+                self._run(
+                    f"SELECT count(*) FROM rows_{numbers[space]} r JOIN cases c ON c.key = r.key "
+                    "WHERE c.source = ?",
+                    (source,),
+                ).fetchone()[0]
+            )
+            for source, space in self.given()
+        )
+
+    def count_without_vector(self) -> int:
+        """How many cases have a picture and no vector of it in any space."""
+        lacks = " AND ".join(
+            f"NOT EXISTS (SELECT 1 FROM rows_{record.number} r WHERE r.key = t.key)"
+            for record in self.spaces()
+            if record.space.holds == "images"
+        )
+        where = f"WHERE {lacks}" if lacks else ""
+        return int(self._run(f"SELECT count(*) FROM thumbnails t {where}").fetchone()[0])
+
     def count_lost(self) -> int:
         """How many cases were embedded once and lack a vector or a thumbnail now."""
         found = self._run(
@@ -273,3 +308,8 @@ class RowCatalogue(Catalogue):
     def live_thumbnails(self) -> list[tuple[int, int, int]]:
         """Key, start and length of each thumbnail, in the order of the file."""
         return list(self._run("SELECT key, start, length FROM thumbnails ORDER BY start"))
+
+
+def marks(count: int) -> str:
+    """So many placeholders of an SQL statement."""
+    return ",".join("?" * count)

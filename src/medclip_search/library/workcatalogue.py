@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from medclip_search.cases import Case, ImageSource
-from medclip_search.library.catalogue import CASES
+from medclip_search.library.catalogue import CASES, UNTOLD
 from medclip_search.library.durable import digest
-from medclip_search.library.rowcatalogue import RowCatalogue
+from medclip_search.library.rowcatalogue import RowCatalogue, marks
 
 
 class WorkCatalogue(RowCatalogue):
@@ -71,7 +71,7 @@ class WorkCatalogue(RowCatalogue):
             if old == signature:
                 return "same" if old_stat == stat and not came_back else "touched"
             self._run(
-                f"UPDATE cases SET ({_GIVEN}) = ({_marks(len(values))}), signature = ? "
+                f"UPDATE cases SET ({_GIVEN}) = ({marks(len(values))}), signature = ? "
                 "WHERE key = ?",
                 (*values, signature, key),
             )
@@ -91,7 +91,7 @@ class WorkCatalogue(RowCatalogue):
             return "taken"
         cursor = self._run(
             "INSERT INTO cases (id, source, source_id, image_stat, signature, seen, source_row, "
-            f"{_GIVEN}) VALUES ({_marks(7 + len(values))})",
+            f"{_GIVEN}) VALUES ({marks(7 + len(values))})",
             (free, source, case.id, stat, signature, seen, case.row, *values),
         )
         self._touch(int(cursor.lastrowid or 0))
@@ -122,7 +122,7 @@ class WorkCatalogue(RowCatalogue):
         ``of_files``: the source knows its cases by their image files.
         """
         rows = self._run(
-            "SELECT key FROM cases c WHERE source = ? AND seen < ? AND NOT " + _UNTOLD,
+            "SELECT key FROM cases c WHERE source = ? AND seen < ? AND NOT " + UNTOLD,
             (source, seen, of_files),
         )
         return [int(row[0]) for row in rows]
@@ -130,7 +130,7 @@ class WorkCatalogue(RowCatalogue):
     def untold_images(self, source: int, *, of_files: bool) -> Iterator[Path]:
         """Where the images lay of cases that their source cannot tell of any more."""
         rows = self._run(
-            f"SELECT s.root, c.image_path {CASES} WHERE c.source = ? AND " + _UNTOLD,
+            f"SELECT s.root, c.image_path {CASES} WHERE c.source = ? AND " + UNTOLD,
             (source, of_files),
         )
         return (Path(root) / path for root, path in rows)
@@ -193,14 +193,6 @@ _GIVEN = (
     "caption, image_path, image_frame, image_member, article, licence, licence_class, "
     "year, modality, region, keywords, cuis, metadata, origins"
 )
-
-
-# Its image was deleted on request, and without it the source does not tell of the case.
-_UNTOLD = "(c.image_deleted AND (? OR c.caption = ''))"
-
-
-def _marks(count: int) -> str:
-    return ",".join("?" * count)
 
 
 def _columns(case: Case, root: str) -> tuple[object, ...]:

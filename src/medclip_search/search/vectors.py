@@ -39,7 +39,7 @@ def _load(path: Path) -> np.ndarray:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise QueryError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, EOFError):
+    except Exception:  # a damaged header is parsed as Python: anything may come of it
         raise QueryError(
             f"{path}: is not a NumPy file of numbers; write it with numpy.save"
         ) from None

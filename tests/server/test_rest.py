@@ -79,6 +79,15 @@ def test_a_vector_as_json_finds_what_its_image_finds(
     answer = client.post("/search", json={"vector": [1.0, 2.0]})
     assert answer.status_code == 400
     assert "the space compact has 1280" in answer.json()["error"]
+    unknown = client.post("/search", json={"vector": vector, "space": "lab"})
+    assert unknown.status_code == 400
+    assert "has no lab; there are: compact (1280-D)" in unknown.json()["error"]
+    # An answer that lists each of many wrong numbers would be larger than what was sent.
+    hostile = client.post("/search", json={"vector": ["x"] * 50_000})
+    assert hostile.status_code == 422
+    assert len(hostile.content) < 2000
+    assert client.post("/search", json={"vector": [[1.0] * 1280] * 65}).status_code == 422
+    assert client.post("/search", json={"words": "x", "space": "x" * 10_000}).status_code == 422
 
 
 def test_every_field_of_the_form_reaches_the_query(

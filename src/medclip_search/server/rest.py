@@ -6,7 +6,7 @@ import hashlib
 import io
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
@@ -32,14 +32,21 @@ from medclip_search.errors import (
 from medclip_search.images import read_image
 from medclip_search.search.hits import case_to_json
 from medclip_search.search.query import Query
+from medclip_search.search.vectors import MOST as MOST_VECTORS
 from medclip_search.server.uploads import LIMIT_MB, bounded, keep_in_memory
 
 MOST_HITS = 1000
 """The largest ``k`` that one request may ask for."""
 
+_MOST_ERRORS = 5
 _TEXT_FIELDS = ("words", "not_words", "where", "like", "dislike")
 _FILE_FIELDS = ("image", "not_image")
 _CACHED = {"Cache-Control": "private, max-age=60, stale-while-revalidate=86400"}
+
+
+# The first wrong number is enough to know: each would be a line of the answer.
+_Vector = Annotated[list[float], FailFast(), Field(max_length=1 << 16)]
+_Vectors = Annotated[list[_Vector], FailFast(), Field(max_length=MOST_VECTORS)]
 
 
 class Search(BaseModel):
@@ -54,10 +61,12 @@ class Search(BaseModel):
     )
     like: str | list[str] = Field(default=[], description="ids of liked cases")
     dislike: str | list[str] = Field(default=[], description="ids of disliked cases")
-    vector: list[float] | list[list[float]] = Field(
+    vector: _Vector | _Vectors = Field(
         default=[], description="a ready-made vector of one embedding space, or several"
     )
-    space: str = Field(default="", description="which embedding space the vector is of")
+    space: str = Field(
+        default="", max_length=200, description="which embedding space the vector is of"
+    )
     k: int = Field(default=10, ge=1, le=MOST_HITS, description="how many hits")
 
 
@@ -156,7 +165,9 @@ async def _read(request: Request) -> tuple[Query, int]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         try:
-            body = Search.model_validate_json(await request.body())
+            content = await request.body()
+            # A long vector takes a while, in which others are to be answered.
+            body = await run_in_threadpool(Search.model_validate_json, content)
         except ValidationError as error:
             raise HTTPException(422, _in_one_line(error)) from None
         return _query(body), body.k
@@ -271,7 +282,7 @@ def _in_one_line(error: ValidationError | RequestValidationError) -> str:
         ".".join(str(part) for part in one["loc"]) + f": {one['msg']}"
         if one["loc"]
         else str(one["msg"])
-        for one in error.errors()
+        for one in error.errors()[:_MOST_ERRORS]
     )
 
 

@@ -84,9 +84,17 @@ def test_a_vector_as_json_finds_what_its_image_finds(
     assert "has no lab; there are: compact (1280-D)" in unknown.json()["error"]
     # An answer that lists each of many wrong numbers would be larger than what was sent.
     hostile = client.post("/search", json={"vector": ["x"] * 50_000})
-    assert hostile.status_code == 422
+    assert hostile.status_code == 400
     assert len(hostile.content) < 2000
-    assert client.post("/search", json={"vector": [[1.0] * 1280] * 65}).status_code == 422
+    hostile_ones: list[Any] = [
+        [[1.0] * 1280] * 65,
+        *([{}], [None], [True], [[1.0], [1.0, 2.0]], [[[1.0]]], [10**400]),
+    ]
+    for wrong in hostile_ones:
+        answer = client.post("/search", json={"vector": wrong})
+        assert answer.status_code in (400, 422)
+        assert one_line(answer.json()["error"])
+    assert client.post("/search", json={"vector": [1.0] * (1 << 17)}).status_code == 422
     assert client.post("/search", json={"words": "x", "space": "x" * 10_000}).status_code == 422
 
 

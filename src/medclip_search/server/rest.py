@@ -6,7 +6,7 @@ import hashlib
 import io
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
@@ -32,7 +32,6 @@ from medclip_search.errors import (
 from medclip_search.images import read_image
 from medclip_search.search.hits import case_to_json
 from medclip_search.search.query import Query
-from medclip_search.search.vectors import MOST as MOST_VECTORS
 from medclip_search.server.uploads import LIMIT_MB, bounded, keep_in_memory
 
 MOST_HITS = 1000
@@ -44,9 +43,8 @@ _FILE_FIELDS = ("image", "not_image")
 _CACHED = {"Cache-Control": "private, max-age=60, stale-while-revalidate=86400"}
 
 
-# The first wrong number is enough to know: each would be a line of the answer.
-_Vector = Annotated[list[float], FailFast(), Field(max_length=1 << 16)]
-_Vectors = Annotated[list[_Vector], FailFast(), Field(max_length=MOST_VECTORS)]
+_VECTOR: dict[str, Any] = {"type": "array", "items": {"type": "number"}}
+_VECTORS: list[Any] = [_VECTOR, {"type": "array", "items": _VECTOR}]
 
 
 class Search(BaseModel):
@@ -61,8 +59,12 @@ class Search(BaseModel):
     )
     like: str | list[str] = Field(default=[], description="ids of liked cases")
     dislike: str | list[str] = Field(default=[], description="ids of disliked cases")
-    vector: _Vector | _Vectors = Field(
-        default=[], description="a ready-made vector of one embedding space, or several"
+    # The query looks at the numbers: a list of what is wrong with each would be a long answer.
+    vector: list[Any] = Field(
+        default=[],
+        max_length=1 << 16,
+        description="a ready-made vector of one embedding space, or several",
+        json_schema_extra={"items": {}, "anyOf": _VECTORS},
     )
     space: str = Field(
         default="", max_length=200, description="which embedding space the vector is of"

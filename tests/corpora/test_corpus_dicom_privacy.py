@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pydicom.datadict import dictionary_VR
 
 from medclip_search import api
 from medclip_search.cases import Case
 from medclip_search.corpora import CorpusSpec, open_corpus
-from medclip_search.images.dicom_privacy import PLAIN, fold
+from medclip_search.images.dicom_privacy import _PERSONAL, _PLACES, _SEQUENCES, PLAIN, fold
 from medclip_search.search.query import Query
 from tests.corpora.dicom_files import AXIAL, item, picture, write, write_series
 
@@ -219,6 +220,64 @@ def test_names_within_sequences(tmp_path: Path) -> None:
     assert case.caption == "CT."
     assert read_one(tmp_path, OtherPatientIDsSequence=[item(PatientID="ZZ9")],
                     ProtocolName="of zz9").caption == "CT."  # fmt: skip
+
+
+@pytest.mark.parametrize("keyword", sorted(_PERSONAL | _PLACES))
+def test_every_element_that_identifies(tmp_path: Path, keyword: str) -> None:
+    made = picture("1.2", "1.3", SeriesDescription="Knee of Zweig", ProtocolName="Knee routine")
+    made.add_new(keyword, dictionary_VR(keyword), "Zweig")
+    write(tmp_path / "a", made)
+    (case,) = open_corpus(CorpusSpec("dicom", tmp_path, "mine"))
+    assert isinstance(case, Case)
+    assert case.caption == "CT. Knee routine."
+
+
+@pytest.mark.parametrize("keyword", sorted(_SEQUENCES))
+def test_every_sequence_that_identifies(tmp_path: Path, keyword: str) -> None:
+    elements = {
+        "SeriesDescription": "Knee of Zweig",
+        "ProtocolName": "Knee routine",
+        keyword: [item(CodeMeaning="Zweig")],
+    }
+    assert read_one(tmp_path, **elements).caption == "CT. Knee routine."
+
+
+def test_words_of_comments_go_and_what_is_said_of_pictures_stays(tmp_path: Path) -> None:
+    case = read_one(
+        tmp_path,
+        PatientComments="Zweig's widow, pain in the left knee, scan with contrast on the right",
+        StudyDescription="Left knee with contrast",
+        SeriesDescription="Knee Zweig",
+        ProtocolName="widow",
+    )
+    assert case.caption == "CT. Left knee with contrast."
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "goes"),
+    [
+        ("PN", "Zweig", True),
+        ("LO", "Zweig^Anna", True),
+        ("SH", "Zweig, A", True),
+        ("LT", "Zweig,Anna Maria", True),
+        ("ST", "Roe^Zweig", True),
+        ("UT", "A^Zweig", True),
+        ("LO", "CHEST", False),
+        ("LO", "Knee^of Zweig ", False),  # the copy of a description
+        ("LO", "Zweig 1.0 I70f", False),
+        ("SH", "KNEE^CHEST", False),
+    ],
+)
+def test_private_elements(tmp_path: Path, kind: str, text: str, goes: bool) -> None:
+    shown = "Knee^of Zweig" if "of" in text else "Knee Chest Zweig"
+    made = picture("1.2", "1.3", SeriesDescription=shown, BodyPartExamined="FOOT")
+    block = made.private_block(0x0029, "MAKER", create=True)
+    block.add_new(1, kind, text)
+    write(tmp_path / "a", made)
+    (case,) = open_corpus(CorpusSpec("dicom", tmp_path, "mine"))
+    assert isinstance(case, Case)
+    expected = "CT, foot." if goes else f"CT, foot. {shown.replace('^', ' ')}."
+    assert case.caption == expected
 
 
 def test_a_header_that_cannot_be_read_whole_lends_no_text(tmp_path: Path) -> None:

@@ -3,15 +3,20 @@
 Descriptions are typed by people, who put names, dates and numbers into them. A description is
 dropped whole if it repeats any part of what the same header holds to identify people, places
 and orders (after the list of PS3.15 Annex E), or looks like a date, a time, a telephone number,
-an address in the net, a long number or somebody's title. A name that stands in no such element
-and has no title before it cannot be told from other words.
+an address in the net, a long number or somebody's title.
+
+Of Patient Comments every word counts that is not commonly said of pictures. Private elements
+hold anything, mostly the device's settings and copies of descriptions: of them names (VR PN)
+count, and texts written as names are (``Roe^Jane``, ``Roe, Jane``) that are no copy of a
+description. What remains: names that stand in no such element, or in a private one in another
+form or of unknown VR, and that have no title before them, cannot be told from other words.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from pydicom import Dataset
 from pydicom.multival import MultiValue
@@ -59,6 +64,8 @@ _SEQUENCES = _set(
 """Sequences all of whose texts identify."""
 
 _TEXTS = frozenset({"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UT"})
+_COPIED = ("StudyDescription", "SeriesDescription", "ProtocolName")
+_NAME_FORM = re.compile(r"\s*[^\W\d_][^\W\d_'.\- ]*(?:\^|,\s?)[^\W\d_].*", re.DOTALL)
 
 _PARTICLES = _set("of the and for in at de la le du des der die das und et von van el")
 PLAIN = _PARTICLES.union(
@@ -71,6 +78,17 @@ PLAIN = _PARTICLES.union(
     """),
 )
 """Words that identify nothing, though places are called by them."""
+
+_SAID_OF_PICTURES = _set(
+    """
+    acute after anterior arterial axial before bilateral chronic comparison contrast coronal
+    delayed exam examination fluid follow followup from fracture frontal iv lateral left lesion low
+    mass native no normal not nodule nodules of on oral pain phase portal post posterior protocol
+    quality right routine sagittal scan series standard study to tumor tumour up venous view views
+    w with without wo
+    """
+)
+"""Further words of comments that say nothing of a person."""
 
 _MONTH = """(?:
     jan(?:uary?|vier)? | feb(?:ruary?)? | f[eé]v(?:rier)? | mar(?:ch|s|zo)? | m[aä]rz | mrz
@@ -107,7 +125,8 @@ class Identifiers:
     def __init__(self, header: Dataset) -> None:
         self._anywhere: set[str] = set()
         self._alone: set[str] = set()
-        for text, personal in _identifying(header, False):
+        copies = {fold(str(header.get(keyword) or "")).strip() for keyword in _COPIED}
+        for text, personal in _identifying(header, False, copies):
             for folded in _folds(text):
                 harmless = _PARTICLES if personal else PLAIN
                 words = {word for word in _BREAK.split(folded) if _is_telling(word)} - harmless
@@ -150,18 +169,30 @@ def _is_telling(word: str) -> bool:
     return len(word) > 1 or word > "\u2e80"
 
 
-def _identifying(dataset: Dataset, inside: bool) -> Iterator[tuple[str, bool]]:
-    """Texts that identify, and whether a person or an order rather than a place."""
+def _identifying(
+    dataset: Dataset, inside: bool, copies: Collection[str]
+) -> Iterator[tuple[str, bool]]:
+    """Texts that identify, and whether surely a person or an order.
+
+    ``copies`` are the descriptions, folded, which private elements may repeat.
+    """
     for element in dataset:
         keyword = element.keyword
         if element.VR == "SQ":
             for item in element.value or []:
-                yield from _identifying(item, inside or keyword in _SEQUENCES)
+                yield from _identifying(item, inside or keyword in _SEQUENCES, copies)
             continue
         personal = element.VR == "PN" or keyword in _PERSONAL or (inside and element.VR in _TEXTS)
         dated = element.VR in ("DA", "DT")
-        if not (personal or dated or keyword in _PLACES) or not element.value:
+        private = element.tag.is_private and element.VR in _TEXTS and not personal
+        comment = keyword == "PatientComments"
+        if not (personal or dated or private or comment or keyword in _PLACES):
             continue
         value = element.value
-        for one in value if isinstance(value, (MultiValue, list)) else [value]:
-            yield (str(one)[:4] if dated else str(one)), personal or dated
+        for one in value if isinstance(value, (MultiValue, list)) else [value or ""]:
+            text = str(one)[:4] if dated else str(one)
+            if comment:
+                words = _BREAK.split(text)
+                yield from ((w, False) for w in words if fold(w) not in _SAID_OF_PICTURES)
+            elif not private or (_NAME_FORM.fullmatch(text) and fold(text).strip() not in copies):
+                yield text, personal or dated

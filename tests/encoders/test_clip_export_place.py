@@ -140,8 +140,9 @@ def test_what_a_killed_export_left_is_gone_at_once(spec: EncoderSpec, tmp_path: 
     assert {path.name for path in folder.parent.iterdir()} == {"model", ".model.lock"}
 
 
-def test_a_place_that_cannot_be_written_is_one_line(spec: EncoderSpec, tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["file/model", "n" * 300])
+def test_a_place_that_cannot_be_is_one_line(spec: EncoderSpec, tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EncoderError, match=r"the export cannot be written \(.*\); make room") as it:
-        export(spec, tmp_path / "file" / "model")
+        export(spec, tmp_path / place)
     assert "\n" not in str(it.value)

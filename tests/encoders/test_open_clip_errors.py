@@ -128,6 +128,39 @@ def test_weights_that_would_run_a_program(copy: Path) -> None:
     assert "it holds more than tensors, and opening that could run a program" in refusal(copy)
 
 
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_tokenizers_program_is_neither_run_nor_asked_about(copy: Path, trusted: bool) -> None:
+    (copy / "mine.py").write_text(f"open({str(copy / 'ran')!r}, 'w')\nclass Mine: pass\n")
+    settings = json.loads((copy / "tokenizer_config.json").read_text(encoding="utf-8"))
+    settings["tokenizer_class"] = "Mine"
+    settings["auto_map"] = {"AutoTokenizer": [None, f"{copy}--mine.Mine"]}
+    (copy / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    kwargs = {"trust_remote_code": True} if trusted else {}
+    edit(copy, lambda c: c["model_cfg"]["text_cfg"].update(tokenizer_kwargs=kwargs))
+    made = encoders.load(EncoderSpec("biomedclip", str(copy), runtime="torch"))
+    assert made.encode_words(["CT of the liver"])["biomedclip"].shape == (1, 64)
+    assert not (copy / "ran").exists()
+
+
+@pytest.mark.parametrize("kind", ["bert", "mine"])
+def test_a_text_towers_program_is_neither_run_nor_asked_about(copy: Path, kind: str) -> None:
+    (copy / "mine.py").write_text(f"open({str(copy / 'ran')!r}, 'w')\nclass Mine: pass\n")
+    settings = json.loads((copy / "text" / "config.json").read_text(encoding="utf-8"))
+    program = f"{copy}--mine.Mine"
+    settings |= {
+        "model_type": kind,
+        "auto_map": dict.fromkeys(("AutoConfig", "AutoModel"), program),
+    }
+    (copy / "text" / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    edit(copy, lambda c: c["model_cfg"]["text_cfg"].update(hf_model_name=str(copy / "text")))
+    if kind == "bert":  # transformers has it
+        made = encoders.load(EncoderSpec("biomedclip", str(copy), runtime="torch"))
+        assert made.encode_words(["CT of the liver"])["biomedclip"].shape == (1, 64)
+    else:
+        assert "Transformers does not recognize this architecture" in refusal(copy)
+    assert not (copy / "ran").exists()
+
+
 def test_a_missing_tokenizer(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("tokenizer.json", "vocab.txt"):
         (copy / name).unlink()

@@ -97,12 +97,12 @@ def export(
     source = choose.source_of(spec)
     mark = fingerprint(source)
     folder = output or choose.exports() / mark
-    if (found := export_place.found_in(folder, mark, int8=int8)) is not None:
-        return ExportReport(folder, found.description, made=False)
-    require_packages(source.label)
-    if importlib.util.find_spec("onnx") is None:
-        raise EncoderUnavailableError(f"{source.label}: onnx is not installed; {INSTALL}")
     try:
+        if (found := export_place.found_in(folder, mark, int8=int8)) is not None:
+            return ExportReport(folder, found.description, made=False)
+        require_packages(source.label)
+        if importlib.util.find_spec("onnx") is None:
+            raise EncoderUnavailableError(f"{source.label}: onnx is not installed; {INSTALL}")
         with export_place.held(folder, progress):
             # Again, for another may have made it while this one waited.
             if (found := export_place.found_in(folder, mark, int8=int8)) is not None:

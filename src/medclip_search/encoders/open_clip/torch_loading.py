@@ -53,7 +53,8 @@ def load(source: Source) -> Model:
     beside it; the weights stay where they are.
     """
     with _imported(source.label) as open_clip, tempfile.TemporaryDirectory() as staged:
-        _stage(source, Path(staged))
+        with _explained(f"{source.label}: its files cannot be read"):
+            _stage(source, Path(staged))
         with _explained(f"{source.label}: open_clip cannot make this model"):
             network = open_clip.create_model(
                 f"local-dir:{staged}", load_weights=False, pretrained_text=False
@@ -99,20 +100,41 @@ def listed(architecture: str, tag: str) -> Listed:
 
 
 def _stage(source: Source, folder: Path) -> None:
-    """open_clip's configuration, the text tower's and the tokenizer, in one folder."""
+    """open_clip's configuration, the text tower's and the tokenizer, in one folder.
+
+    What would have transformers run a program that comes with a model, or ask whether to, is
+    left out: models are made of transformers' own classes, or not at all.
+    """
     text = {**source.model["text_cfg"]}
     if source.text is not None:
-        (folder / "config.json").write_text(json.dumps(source.text), encoding="utf-8")
+        _write(folder / "config.json", source.text)
         text["hf_model_name"] = str(folder)
     if source.tokenizer is not None:
         for name in TOKENIZER:
             if (source.tokenizer / name).is_file():
                 shutil.copyfile(source.tokenizer / name, folder / name)
+        if (settings := folder / "tokenizer_config.json").is_file():
+            _write(settings, json.loads(settings.read_text(encoding="utf-8-sig")))
     config = {
         "model_cfg": {**source.model, "text_cfg": text},
         "preprocess_cfg": source.preprocessing.to_json(),
     }
-    (folder / CONFIG).write_text(json.dumps(config), encoding="utf-8")
+    _write(folder / CONFIG, config)
+
+
+def _write(path: Path, config: object) -> None:
+    path.write_text(json.dumps(_without_programs(config)), encoding="utf-8")
+
+
+def _without_programs(config: Any) -> Any:
+    """A configuration without what names a program or trusts one, at any depth."""
+    if isinstance(config, Mapping):
+        return {
+            key: _without_programs(value)
+            for key, value in config.items()
+            if key not in ("auto_map", "trust_remote_code")
+        }
+    return [_without_programs(one) for one in config] if isinstance(config, list) else config
 
 
 def _load_weights(open_clip: Any, network: Any, path: Path) -> None:

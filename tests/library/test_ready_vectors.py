@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from medclip_search import Library, Query, build, remove, verify
+from medclip_search.api import deletable
 from medclip_search.corpora.base import Skipped
 from medclip_search.encoders import load
 from medclip_search.errors import CorpusError, EncoderError
@@ -19,6 +21,7 @@ from medclip_search.images import read_image
 from medclip_search.library import ready_vectors
 from medclip_search.library.generation import Generation
 from medclip_search.library.workcatalogue import WorkCatalogue
+from medclip_search.progress import SILENT, Advance
 from tests.figures import caption, draw, write_folder
 
 Vectors = NDArray[np.float32]
@@ -295,6 +298,23 @@ def test_what_is_not_said_again_stays(tmp_path: Path) -> None:
     assert build(library, [f"table={table}"], embeddings=[f"other={other}"]).ready == 24
     assert len(stored(library, "mine")) == 0
     assert len(stored(library, "other")) == 24
+
+
+def test_pictures_of_given_vectors_are_looked_at_once(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "data", range(6))
+    file = save(table.parent, compact_vectors(table.parent, range(6)))
+    library = tmp_path / "library"
+    build_ready(library, table, f"compact={file}", encoder="compact")
+    assert len(deletable(library).files) == 6  # nothing is pending
+    seen: list[str] = []
+
+    def bars(stage: str, total: int | None, unit: str) -> AbstractContextManager[Advance]:
+        seen.append(stage)
+        return SILENT(stage, total, unit)
+
+    build(library, progress=bars)
+    assert seen
+    assert "images" not in seen
 
 
 def test_pictures_without_a_vector_are_counted(tmp_path: Path) -> None:

@@ -140,6 +140,15 @@ def test_what_a_killed_export_left_is_gone_at_once(spec: EncoderSpec, tmp_path: 
     assert {path.name for path in folder.parent.iterdir()} == {"model", ".model.lock"}
 
 
+def test_what_is_exported_already_is_not_exported_again(whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as raised:
+        export(EncoderSpec("open_clip", str(whole)), tmp_path / "again")
+    assert str(raised.value) == (
+        f"{whole}: is exported already; use it as it is, or give --model with what it was "
+        "exported from"
+    )
+
+
 @pytest.mark.parametrize("place", ["file/model", "n" * 300])
 def test_a_place_that_cannot_be_is_one_line(spec: EncoderSpec, tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +17,8 @@ from medclip_search import encoders
 from medclip_search.encoders.base import EncoderSpec, Runtime
 from medclip_search.encoders.open_clip import torch_runtime
 from medclip_search.encoders.open_clip.choose import exports, plan
-from medclip_search.errors import EncoderUnavailableError, UsageError
+from medclip_search.encoders.open_clip.exported import PAGE
+from medclip_search.errors import EncoderError, EncoderUnavailableError, UsageError
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,8 @@ def spec(model: Path, runtime: Runtime = "auto", name: str = "biomedclip") -> En
 
 
 def runs(one: EncoderSpec) -> str:
-    return type(plan(one).load()).__name__
+    model = plan(one).load()
+    return type(getattr(model, "model", model)).__name__  # that of an ``OrElse``
 
 
 def test_the_exported_model_is_taken_where_there_is_no_gpu(
@@ -61,9 +65,75 @@ def test_pytorch_is_taken_where_nothing_was_exported(
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert runs(spec(tiny_biomedclip)) == "TorchNetwork"
-    for runtime in ("onnx", "int8"):
-        with pytest.raises(EncoderUnavailableError, match=f"--runtime {runtime}: .* not exported"):
-            encoders.load(EncoderSpec("biomedclip", str(tiny_biomedclip), runtime=runtime))
+
+
+def test_what_was_not_exported_is_said_with_the_command_that_exports_it(
+    tiny_biomedclip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said to who asks a library, and cannot choose a runtime there."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    model = Path(shutil.copytree(tiny_biomedclip, tmp_path / "tiny biomedclip"))
+    command = f"medclip-search encoder export --encoder biomedclip --model '{model}'"
+    assert refusal(spec(model, "onnx")).endswith(f"run: {command}")
+    assert refusal(spec(model, "int8")).endswith(f"run: {command} --int8")
+
+
+def test_what_was_exported_without_8_bits_is_said_with_the_command(
+    tiny_biomedclip: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(shutil.copytree(data, tmp_path / "data")))
+    (place,) = exports().glob("[!.]*")
+    page = json.loads((place / PAGE).read_text(encoding="utf-8"))
+    page["files"] = {name: file for name, file in page["files"].items() if "int8" not in name}
+    (place / PAGE).write_text(json.dumps(page), encoding="utf-8")
+    command = "medclip-search encoder export --encoder biomedclip"
+    said = refusal(spec(tiny_biomedclip, "int8"))
+    assert said.endswith(f"run: {command} --model {tiny_biomedclip} --int8")
+    said = refusal(spec(place, "int8"))
+    assert said.endswith(f"run: {command} --model DIR --int8 --output {place}")
+
+
+def refusal(one: EncoderSpec) -> str:
+    with pytest.raises(EncoderUnavailableError) as raised:
+        encoders.load(one)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("damage", ["page", "missing", "short", "byte"])
+def test_pytorch_is_taken_where_the_export_is_damaged(
+    tiny_biomedclip: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """Unless that export is what was asked for: by its folder, or by its runtime."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(shutil.copytree(data, tmp_path / "data")))
+    (place,) = exports().glob("[!.]*")
+    spoil(place, damage)
+    texts, pixels = ["axial CT of the liver"], np.ones((1, 3, 224, 224), np.float32)
+    torch, auto = (encoders.load(spec(tiny_biomedclip, one)) for one in ("torch", "auto"))
+    assert (auto.spaces, auto.fingerprint) == (torch.spaces, torch.fingerprint)
+    for found, expected in (
+        (auto.encode_words(texts), torch.encode_words(texts)),
+        (auto.encode_images(pixels), torch.encode_images(pixels)),
+    ):
+        assert found.keys() == expected.keys()
+        for name in found:
+            np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=1e-4)
+    for one in (spec(place), spec(tiny_biomedclip, "onnx")):
+        with pytest.raises(EncoderError, match="is damaged"):
+            encoders.load(one).encode_words(texts)
+
+
+def spoil(place: Path, damage: str) -> None:
+    if damage == "page":
+        (place / PAGE).write_text("{", encoding="utf-8")
+    elif damage == "missing":
+        (place / "words.onnx").unlink()
+    elif damage == "short":
+        os.truncate(place / "words.onnx", 1000)
+    else:
+        content = bytearray((place / "words.onnx").read_bytes())
+        content[len(content) // 2] ^= 1
+        (place / "words.onnx").write_bytes(content)
 
 
 def test_both_runtimes_are_one_model(tiny_biomedclip: Path, exported: Path) -> None:

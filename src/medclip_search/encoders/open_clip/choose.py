@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,16 +12,17 @@ import platformdirs
 
 from medclip_search.encoders.base import EncoderSpec
 from medclip_search.encoders.onnx_session import require_onnxruntime
-from medclip_search.encoders.open_clip import torch_loading, torch_runtime
+from medclip_search.encoders.open_clip import hub, torch_loading, torch_runtime
 from medclip_search.encoders.open_clip.encoder import Model, OpenClipEncoder, Plan
 from medclip_search.encoders.open_clip.exported import ExportedModel, is_exported, read_exported
 from medclip_search.encoders.open_clip.fingerprint import fingerprint, int8
 from medclip_search.encoders.open_clip.network import Layer
 from medclip_search.encoders.open_clip.onnx_runtime import OnnxNetwork
+from medclip_search.encoders.open_clip.or_else import OrElse
 from medclip_search.encoders.open_clip.packages import missing_package, require_packages
 from medclip_search.encoders.open_clip.source import BIOMEDCLIP, Source, find, folder_of, slug
 from medclip_search.encoders.open_clip.words import require_words
-from medclip_search.errors import EncoderUnavailableError, UsageError
+from medclip_search.errors import EncoderError, EncoderUnavailableError, UsageError
 
 BIOMEDCLIP_NAME = "biomedclip"
 ANY_NAME = "open_clip"
@@ -39,9 +42,10 @@ def plan(spec: EncoderSpec) -> Plan:
     """What ``load`` loads: an exported model where one is given or wanted, else PyTorch's.
 
     Left to itself (``auto``) it takes PyTorch where there is a GPU, an exported model where
-    there is one, and PyTorch otherwise.
+    there is one, and PyTorch otherwise, also where that one is damaged.
     """
     folder = folder_of(model_of(spec))
+    small = spec.runtime == "int8"
     if is_exported(folder):
         if spec.runtime == "torch":
             raise UsageError(
@@ -49,23 +53,28 @@ def plan(spec: EncoderSpec) -> Plan:
                 "give --model with what it was exported from"
             )
         exported = read_exported(folder)
+        if small and not exported.has_int8:
+            model = exported.description.model
+            origin = model if model.startswith(hub.PREFIX) else "DIR"
+            raise _no_int8(str(folder), spec.name, origin, folder)
         name = _called(spec) or exported.description.name
-        return _under_onnx(exported, slug(name), small=spec.runtime == "int8")
+        return _under_onnx(exported, slug(name), small=small)
     source = source_of(spec)
     mark = fingerprint(source)
     place = exports() / mark
     if spec.runtime == "torch" or (spec.runtime == "auto" and not is_exported(place)):
         return _under_torch(source, mark)
+    if spec.runtime == "auto":
+        return _automatic(source, mark, place)
     if not is_exported(place):
         raise EncoderUnavailableError(
-            f"--runtime {spec.runtime}: {source.label} was not exported; run 'medclip-search "
-            f"encoder export' for it first, or leave --runtime out"
+            f"{source.label}: was not exported for --runtime {spec.runtime}; run: "
+            f"{_export_command(spec.name, spec.model, int8=small)}"
         )
-    onnx = _under_onnx(read_exported(place), source.name, small=spec.runtime == "int8")
-    if spec.runtime != "auto" or missing_package() or not torch_runtime.likely_gpu():
-        return onnx
-    torch = _under_torch(source, mark)
-    return torch if torch_runtime.device() != "cpu" else onnx
+    exported = read_exported(place)
+    if small and not exported.has_int8:
+        raise _no_int8(source.label, spec.name, spec.model)
+    return _under_onnx(exported, source.name, small=small)
 
 
 def source_of(spec: EncoderSpec) -> Source:
@@ -95,6 +104,20 @@ def exports() -> Path:
     return Path(platformdirs.user_data_dir("medclip-search", appauthor=False)) / "encoders"
 
 
+def _automatic(source: Source, mark: str, place: Path) -> Plan:
+    """Of a model that was exported to where it is looked for."""
+    if missing_package():
+        return _under_onnx(read_exported(place), source.name)
+    torch = _under_torch(source, mark)
+    if torch_runtime.device() != "cpu":
+        return torch
+    try:
+        onnx = _under_onnx(read_exported(place), source.name)
+    except EncoderError:
+        return torch
+    return replace(onnx, load=lambda: OrElse(onnx.load, torch.load))
+
+
 def _under_torch(source: Source, mark: str) -> Plan:
     require_packages(source.label)
     dimensions: dict[Layer, Callable[[], int]] = {"joint": lambda: source.dimension}
@@ -110,15 +133,10 @@ def _under_torch(source: Source, mark: str) -> Plan:
     )
 
 
-def _under_onnx(exported: ExportedModel, name: str, *, small: bool) -> Plan:
-    """``small`` takes the networks with 8-bit weights."""
+def _under_onnx(exported: ExportedModel, name: str, *, small: bool = False) -> Plan:
+    """``small`` takes the networks with 8-bit weights, which are there."""
     require_onnxruntime(name)
     require_words()
-    if small and not exported.has_int8:
-        raise EncoderUnavailableError(
-            f"--runtime int8: {exported.folder} has no 8-bit networks; run 'medclip-search "
-            "encoder export --int8'"
-        )
 
     def load() -> Model:
         return OnnxNetwork(exported.folder, int8=small)
@@ -132,3 +150,22 @@ def _under_onnx(exported: ExportedModel, name: str, *, small: bool) -> Plan:
         batch_size=torch_runtime.BATCH["cpu"],
         load=load,
     )
+
+
+def _no_int8(
+    label: str, encoder: str, model: str | None, output: Path | None = None
+) -> EncoderUnavailableError:
+    command = _export_command(encoder, model, int8=True, output=output)
+    return EncoderUnavailableError(
+        f"{label}: was exported without 8-bit networks (--runtime int8); run: {command}"
+    )
+
+
+def _export_command(
+    encoder: str, model: str | None, *, int8: bool, output: Path | None = None
+) -> str:
+    command = ["medclip-search", "encoder", "export", "--encoder", encoder]
+    command += [] if model is None else ["--model", model]
+    command += ["--int8"] if int8 else []
+    command += [] if output is None else ["--output", str(output)]
+    return shlex.join(command)

@@ -26,6 +26,7 @@ from medclip_search.encoders.open_clip.exported import (
     TOWERS,
     Description,
     ExportedFile,
+    is_exported,
     network_name,
     write_page,
 )
@@ -33,9 +34,9 @@ from medclip_search.encoders.open_clip.fingerprint import fingerprint
 from medclip_search.encoders.open_clip.network import Layer, Tokens
 from medclip_search.encoders.open_clip.onnx_runtime import OnnxNetwork
 from medclip_search.encoders.open_clip.packages import INSTALL, require_packages
-from medclip_search.encoders.open_clip.source import Source
+from medclip_search.encoders.open_clip.source import Source, folder_of
 from medclip_search.encoders.open_clip.words import tokenizer_of
-from medclip_search.errors import EncoderError, EncoderUnavailableError
+from medclip_search.errors import EncoderError, EncoderUnavailableError, UsageError
 from medclip_search.progress import SILENT, Advance, Progress
 
 LEAST_FLOAT32 = 0.9999
@@ -94,6 +95,11 @@ def export(
     ``UsageError``, and ``EncoderError`` where the export does not agree with PyTorch or cannot
     be written.
     """
+    if is_exported(given := folder_of(choose.model_of(spec))):
+        raise UsageError(
+            f"{given}: is exported already; use it as it is, or give --model with what it was "
+            "exported from"
+        )
     source = choose.source_of(spec)
     mark = fingerprint(source)
     folder = output or choose.exports() / mark

@@ -47,4 +47,6 @@ def sha256_of(path: Path) -> str:
 
     if status.st_size < _WORTH_IT:
         return digest()
-    return remembered(f"sha256 {path} {status.st_size} {status.st_mtime_ns}", digest)
+    # A copy can take over the time of change (mtime) of what it replaces, but no ctime.
+    times = f"{status.st_mtime_ns} {status.st_ctime_ns}"
+    return remembered(f"sha256 {path} {status.st_size} {times}", digest)

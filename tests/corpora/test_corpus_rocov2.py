@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medclip_search.cases import Case
-from medclip_search.corpora import CorpusSpec, Skipped, open_corpus, reasons
+from medclip_search.corpora import CorpusSpec, Skipped, open_corpus, reasons, shelves
 from medclip_search.describe import describe
 from medclip_search.errors import CorpusError
+from medclip_search.images import zips
 from tests.corpora.reading import contents, read_corpus, told
 
 IDS = {
@@ -329,6 +330,56 @@ def test_a_table_without_what_it_is_for_is_one_line(
     assert [case.id for case in cases] == ALL
     assert told(skipped) == [(name, reasons.NO_COLUMN, False, False)]
     assert skipped[0].remedy == f"it needs a column {missing}"
+
+
+def test_what_macos_puts_beside_the_images_is_none(tmp_path: Path) -> None:
+    """Resource forks bear the images' names in ``__MACOSX``; others begin with a dot."""
+    for case_id in IDS["train"]:
+        with zipfile.ZipFile(tmp_path / "train_images.zip", "a") as made:
+            made.writestr(f"__MACOSX/train/{case_id}.jpg", "fork")
+            made.writestr(f"train/.hidden/{case_id}.jpg", "hidden")
+            made.writestr(f"train/{case_id}.jpg", f"jpeg of {case_id}.jpg")
+    for _ in ("without captions", "with them"):
+        cases, _skipped = read(tmp_path)
+        assert [case.id for case in cases[:2]] == IDS["train"]
+        assert contents(cases) == [f"jpeg of {case_id}.jpg" for case_id in IDS["train"]]
+        put_tables(tmp_path)
+
+
+def test_a_zip_of_too_many_folders_says_so(tmp_path: Path) -> None:
+    put_tables(tmp_path)
+    with zipfile.ZipFile(tmp_path / "train_images.zip", "w") as made:
+        for number in range(zips.MOST_FOLDERS - 1):
+            made.writestr(f"{number}/other.png", "")
+        for case_id in IDS["train"]:
+            made.writestr(f"{case_id}/{case_id}.jpg", f"jpeg of {case_id}.jpg")
+    for split in ("valid", "test"):
+        (tmp_path / f"{split}_captions.csv").unlink()
+    cases, skipped = read(tmp_path)
+    assert contents(cases) == [f"jpeg of {IDS['train'][0]}.jpg"]
+    assert [str(one) for one in skipped] == [
+        "train_images.zip: too many folders to look into all of them (unzip it and give the folder)"
+    ]
+    assert skipped[0].incomplete
+
+
+def test_images_behind_many_other_files_are_found(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    for number in range(3000):
+        (tmp_path / "train" / f"{number}.txt").touch()
+    put_images(put_tables(tmp_path), "{}")
+    cases, skipped = read(tmp_path)
+    assert skipped == []
+    assert len(contents(cases)) == len(ALL)
+
+
+def test_folders_beyond_those_looked_into_are_told(tmp_path: Path) -> None:
+    put_images(put_tables(tmp_path), "0/{}")
+    for number in range(shelves.MOST_BELOW):
+        (tmp_path / f"x{number}").mkdir()
+    cases, skipped = read(tmp_path)
+    assert len(contents(cases)) == len(ALL)
+    assert told(skipped) == [(".", reasons.MANY_FOLDERS, False, True)]
 
 
 def test_one_part_of_a_split_zip_is_called_so(tmp_path: Path) -> None:

@@ -175,6 +175,16 @@ def test_the_mark_of_the_end_in_the_comment(tmp_path: Path) -> None:
     assert read_source(source(path, "a.jpg")) == b"a"
 
 
+def test_a_member_whose_own_header_names_another(tmp_path: Path) -> None:
+    """The directory and the members disagree: nobody knows which of them is right."""
+    path = pack(tmp_path / "images.zip", {"a.jpg": b"a", "b.jpg": b"b"})
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"a.jpg", b"c.jpg", 1))
+    assert read_source(source(path, "b.jpg")) == b"b"
+    with pytest.raises(ImageError, match=r"a\.jpg: is damaged in the zip; download"):
+        read_source(source(path, "a.jpg"))
+
+
 def test_one_part_of_a_split_zip(tmp_path: Path) -> None:
     path = pack(tmp_path / "images.zip", {"a.jpg": b"a"})
     data = bytearray(path.read_bytes())
@@ -188,7 +198,7 @@ def test_a_member_too_large_is_refused_before_it_is_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = pack(tmp_path / "images.zip", {"bomb.jpg": bytes(MOST + 1), "a.jpg": bytes(MOST)})
-    monkeypatch.setattr(sources, "MOST_BYTES", MOST)
+    monkeypatch.setattr(sources, "MOST_PACKED_BYTES", MOST)
     assert len(read_source(source(path, "a.jpg"))) == MOST
     with pytest.raises(ImageError, match=r"is larger than 0\.000976562 GiB; scale it down"):
         read_source(source(path, "bomb.jpg"))
@@ -241,6 +251,7 @@ def test_entries_across_the_chunks_of_a_large_directory(tmp_path: Path) -> None:
     index = open_zip(path)
     assert list(index.names()) == names
     assert len(index.folders) == 4096
+    assert index.folders_left_out
     for name in names[::97]:
         assert read_source(source(path, name)) == name.encode()
     long = zipfile.ZipInfo("long.jpg")

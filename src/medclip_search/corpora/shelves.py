@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -15,13 +14,13 @@ from medclip_search.corpora.captions import one_line
 from medclip_search.corpora.files import IGNORED, fault_of, file_fault, list_folder, unread
 from medclip_search.corpora.pictures import SPELLINGS, ImageFinder, split_suffix
 from medclip_search.errors import ImageError
-from medclip_search.images.zips import DAMAGED, ZipIndex, open_zip
+from medclip_search.images.zips import DAMAGED, UNZIP, ZipIndex, open_zip
 
 DEEPEST = 3
 """Levels of folders below the data set's own in which images are looked for."""
 
-PEEK = 1000
-"""Entries of a folder that are looked at to know what it holds; millions may follow."""
+MOST_BELOW = 1000
+"""Folders in one folder that are looked into: each is then searched for every image."""
 
 
 class Shelf(Protocol):
@@ -70,6 +69,8 @@ class ZipShelf:
         self.where = where
         self._index = index
         self._folders = [folder for folder in index.folders if not _is_ignored(folder)]
+        self.searches_part = index.folders_left_out
+        """Whether there are folders in which no image is found by its bare name."""
 
     def find(self, name: str) -> tuple[ImageSource | None, str]:
         endings = ("",) if split_suffix(name)[1] else ("", *SPELLINGS)
@@ -116,6 +117,9 @@ class Shelves:
                 shelf = ZipShelf(open_zip(path), where)
                 if next(shelf.images(), None) is not None:
                     self.shelves.append(shelf)
+                    if shelf.searches_part:
+                        self.incomplete = True
+                        yield _many_folders(where, UNZIP)
             except ImageError as error:
                 self.incomplete = True
                 damaged = error.reason == DAMAGED
@@ -155,10 +159,10 @@ class Shelves:
         holds = False
         try:
             with os.scandir(folder) as entries:
-                for entry in islice(entries, PEEK):
+                for entry in entries:
                     if entry.name.startswith(IGNORED):
                         continue
-                    if os.path.isdir(entry.path):  # noqa: PTH112 - never raises, as is_dir may
+                    if _is_folder(entry):
                         below.append(folder / entry.name)
                     elif entry.name.lower().endswith(".zip"):
                         zips.append(folder / entry.name)
@@ -169,11 +173,26 @@ class Shelves:
         if holds:
             self._folders.append(folder)
         self._zips.extend(sorted(zips))
-        for path in sorted(below) if depth < DEEPEST else ():
+        if depth == DEEPEST:
+            return
+        if len(below) > MOST_BELOW:
+            self._problems.append(_many_folders(self._where(folder), "put them into fewer"))
+        for path in sorted(below)[:MOST_BELOW]:
             self._look(path, depth + 1)
 
     def _where(self, path: Path) -> str:
         return one_line(path.relative_to(self._root).as_posix())
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link whose end cannot be seen
+        return False
+
+
+def _many_folders(where: str, remedy: str) -> Skipped:
+    return Skipped(where, reasons.MANY_FOLDERS, remedy, dropped=False, incomplete=True)
 
 
 def _is_ignored(member: str) -> bool:

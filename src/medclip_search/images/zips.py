@@ -58,13 +58,15 @@ class ZipIndex:
 
     Only a hash of each name and the place of its entry in the directory are kept; the entry
     itself is read when it is asked for. ``folders`` are those that members lie in (``""`` for
-    the top, others end in ``/``), in the order of their first member, at most ``MOST_FOLDERS``.
+    the top, others end in ``/``), in the order of their first member, at most ``MOST_FOLDERS``;
+    ``folders_left_out`` tells whether there are more.
     Where a name stands twice the last member counts, as for Python's zipfile. Safe in any
     number of threads. Raises ``OSError``, or ``ImageError`` where the directory is damaged.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.folders_left_out = False
         hashes, places = array("q"), array("Q")
         folders: dict[bytes, bool] = {}
         with path.open("rb") as stream:
@@ -81,8 +83,12 @@ class ZipIndex:
                 hashes.append(hash(raw))
                 places.append(at)
                 folder = raw[: raw.rfind(b"/") + 1]
-                if folder not in folders and len(folders) < MOST_FOLDERS and raw != folder:
+                if folder in folders or raw == folder:
+                    continue
+                if len(folders) < MOST_FOLDERS:
                     folders[folder] = bool(flags & UTF8_NAME)
+                else:
+                    self.folders_left_out = True
         unsorted = np.asarray(hashes)
         order = np.argsort(unsorted, kind="stable")
         self._hashes = unsorted[order]

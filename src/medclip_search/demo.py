@@ -30,10 +30,10 @@ def run(library: Path | None, port: int) -> None:
         _show(command, opened, Query(image=opened.image(first.id)))
     print(
         "\nThe sample is small. Build a library of your own:\n"
-        "  medclip-search build my-library --corpus roco=/data/roco\n"
-        "  medclip-search build my-library --corpus table:pmc-oa=/data/pmc_oa.jsonl \\\n"
-        "      --columns image=image,caption=caption --images /data/pmc-oa-images\n"
         "  medclip-search build my-library --corpus folder=/data/my-figures\n"
+        "  medclip-search build my-library --corpus dicom=/data/studies\n"
+        "  medclip-search build my-library --corpus roco=/data/roco\n"
+        "  medclip-search build my-library --corpus pmc-oa=/data/pmc-oa --encoder biomedclip\n"
     )
     if _has_screen():
         opening = threading.Timer(3.0, webbrowser.open, (f"http://127.0.0.1:{port}",))

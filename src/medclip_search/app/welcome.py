@@ -19,13 +19,13 @@ from medclip_search.server.shared import Shared
 _FIGURES = 6
 
 _BUILD = """\
-# ROCO
-medclip-search build my-library --corpus roco=DIR
-# PMC-OA
-medclip-search build my-library --corpus table:pmc-oa=pmc_oa.jsonl \\
-    --columns image=image,caption=caption --images DIR
-# Your own figures
+# Your own figures, or your DICOM
 medclip-search build my-library --corpus folder=DIR
+medclip-search build my-library --corpus dicom=DIR
+# ROCO, ROCOv2, PMC-OA
+medclip-search build my-library --corpus roco=DIR
+medclip-search build my-library --corpus rocov2=DIR
+medclip-search build my-library --corpus pmc-oa=DIR
 # Then
 medclip-search serve my-library"""
 
@@ -66,7 +66,7 @@ def welcome(shared: Shared, library: Library, session: Session) -> None:
     if sample:
         st.info(
             f"This is the sample library of {len(library)} figures, to try things out. "
-            "Build one from ROCO, PMC-OA or your own folder:"
+            "Build one from your own figures or a published data set:"
         )
         st.code(_BUILD, language="bash")
 

@@ -24,17 +24,6 @@ from medclip_search.server.shared import Shared
 _BAR = "bar"
 _PLACEHOLDER = "Type words, or drop or paste a figure (PNG, JPEG, TIFF, DICOM …), or both"
 
-_STYLE = """
-<style>
-  .medclip-chip { display: flex; align-items: center; gap: .6rem; max-width: 24rem; }
-  .medclip-chip img { height: 64px; max-width: 128px; background: #000; object-fit: contain;
-    border-radius: 4px; display: block; flex: none; }
-  .medclip-chip span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-  [class*="st-key-chip-"] { padding: .2rem .8rem; }
-</style>
-"""
-
-
 def search_bar(
     shared: Shared, library: Library, session: Session, where: tuple[str, ...], *, pictures: bool
 ) -> None:
@@ -146,9 +135,7 @@ def _chip(key: str, name: str, content: str, remove: Callable[[], None]) -> None
         key=f"chip-{key}",
     ):
         title = html.escape(name)
-        st.html(
-            f'{_STYLE}<div class="medclip-chip" title="{title}">{content}</div>', width="content"
-        )
+        st.html(f'<div class="medclip-chip" title="{title}">{content}</div>', width="content")
         st.button(
             "Remove",
             key=f"remove-{key}",

@@ -88,7 +88,7 @@ def _headline(
     shared: Shared, library: Library, session: Session, hits: Hits, feedback: Feedback
 ) -> None:
     key = session.key()
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="headline"):
         figures = "1 figure" if len(hits) == 1 else f"{len(hits)} figures"
         if len(hits) == session.shown:
             figures = f"The best {figures}"

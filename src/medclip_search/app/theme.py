@@ -27,6 +27,15 @@ PAGE_STYLE = """
     background: Canvas; color: inherit;
     border-top: 1px solid color-mix(in srgb, currentColor 18%, transparent);
   }
+  /* Here and not with the chips: what is drawn before its style comes jumps when it does. */
+  .medclip-chip { display: flex; align-items: center; gap: .6rem; max-width: 24rem; }
+  .medclip-chip img { height: 64px; max-width: 128px; background: #000; object-fit: contain;
+    border-radius: 4px; display: block; flex: none; }
+  .medclip-chip span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+  [class*="st-key-chip-"] { padding: .2rem .8rem; }
+  /* As high as with its button, which comes with the first like and leaves with the last, and as
+     high as the row of examples, which stays until the answers are complete. */
+  .st-key-headline { min-height: 2.5rem; }
   /* While a file is dragged over the page, all of it is the search bar's drop zone. */
   [data-testid="stChatInput"] [role="presentation"]:not([data-testid]) {
     position: fixed; inset: 0; z-index: 999999; border-radius: 0;

@@ -31,6 +31,8 @@ bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.compact_medpix
 	$(BIN)/python -m benchmarks.medpix_library
 	$(BIN)/python -m benchmarks.clip_runtimes
+	$(BIN)/python -m benchmarks.med_words
+	$(BIN)/python -m benchmarks.roco_cuis
 	$(BIN)/python -m benchmarks.roco_captions $${MEDCLIP_TEST_DATA:-../shared/data}/roco
 
 # The README's picture, taken from the running app in headless Chromium.

@@ -8,6 +8,7 @@
     ├── ImageError              a picture that cannot be decoded
     ├── EncoderError            an encoder that is not the library's own, or fails
     │   └── EncoderUnavailableError   its weights or its programs are not here
+    ├── EvaluationError         queries, judgements or runs that cannot be read or used
     ├── StateError              the state database cannot be used
     └── LibraryError            the folder on disk
         ├── NotALibraryError    there is no library at this path
@@ -60,6 +61,10 @@ class EncoderError(MedClipError):
 
 class EncoderUnavailableError(EncoderError):
     """An encoder whose weights, or the packages that run it, are not here."""
+
+
+class EvaluationError(MedClipError):
+    """Queries, judgements or runs that cannot be read, or do not fit the library."""
 
 
 class StateError(MedClipError):

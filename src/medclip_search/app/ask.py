@@ -24,6 +24,7 @@ from medclip_search.server.shared import Shared
 _BAR = "bar"
 _PLACEHOLDER = "Type words, or drop or paste a figure (PNG, JPEG, TIFF, DICOM …), or both"
 
+
 def search_bar(
     shared: Shared, library: Library, session: Session, where: tuple[str, ...], *, pictures: bool
 ) -> None:

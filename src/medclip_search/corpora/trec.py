@@ -41,6 +41,9 @@ METADATA = {
 }
 """What sections mean in the published collections; others are kept under their letter."""
 
+TEXT = ("T", "", "W")
+"""The sections that are searched, and of which a query consists."""
+
 A_LINE_EACH = "ACX"
 """Sections of which each line is a value of its own."""
 
@@ -104,6 +107,12 @@ class Document:
     def where(self) -> str:
         return f"{self.place} ({one_line(self.number)})"
 
+    @property
+    def text(self) -> str:
+        """The title, a space and the text, each with its lines joined."""
+        sections = (_joined(self.sections.get(name, [])) for name in TEXT)
+        return " ".join(word for text in sections for word in text.split())
+
 
 def read_documents(path: Path) -> Iterator[Document | Skipped]:
     """The documents of a file in their order, and reports of what belongs to none of them."""
@@ -147,7 +156,9 @@ def read_documents(path: Path) -> Iterator[Document | Skipped]:
 
 def _case(document: Document, corpus: str) -> Case:
     sections = document.sections
-    words = [word for name in ("T", "", "W") for word in _joined(sections.pop(name, [])).split()]
+    text = document.text
+    for name in TEXT:
+        sections.pop(name, None)
     keywords = "; ".join(_joined(sections.pop(name)) for name in KEYWORDS if name in sections)
     metadata: dict[str, Value] = {
         METADATA.get(name, name): _joined(lines, "; " if name in A_LINE_EACH else " ")
@@ -156,7 +167,7 @@ def _case(document: Document, corpus: str) -> Case:
     return Case(
         document.number,
         corpus,
-        " ".join(words),
+        text,
         keywords=tuple(word.rstrip(".") for word in listed(keywords)),
         metadata=metadata,
     )

@@ -1,0 +1,165 @@
+"""ROCO's captions as queries in words, judged by the UMLS concepts that two figures share.
+
+    python -m benchmarks.roco_cuis [--library DIR] [--half test] [--queries 500]
+
+CUIs are mined from the captions, so that the judgement is one of words too; to ask for more than
+common words, a CUI counts only where 5 to 1 % of all articles have it. The grade of a figure is how
+many such CUIs it shares with the query's; figures of the query's own article are left out. Queries
+are figures with at least 2 such CUIs and 5 relevant figures, one an article, drawn with a fixed
+seed. They ask with the whole caption, and with its 4 rarest words in their order.
+
+Settings are chosen on the half ``development`` of the articles and reported on the half ``test``;
+intervals draw articles. From Python, ``compare({"mine": lambda text: Query(text=text, …)})``
+measures other settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import random
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.bm25 import PlainBM25, words
+from benchmarks.settings import data_folder, print_settings
+from medclip_search import Case, Library, Query, build
+from medclip_search.corpora import CorpusSpec
+from medclip_search.corpora.roco import RocoCorpus
+from medclip_search.evaluation import Scores, Topic, answer, score
+
+MEASURES = ("nDCG@10", "AP@100", "P@10", "R@100")
+BASELINE = "plain BM25"
+DEFAULT = "default"
+DEPTH = 100
+LEAST_ARTICLES = 5
+MOST_ARTICLES = 0.01
+SHORT = 4
+SEED = 20260101
+
+MakeQuery = Callable[[str], Query]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Figures by their ids, and which of them count as queries and as relevant."""
+
+    figures: Mapping[str, Case]
+    topics: tuple[Topic, ...]
+    short: Mapping[str, str]
+    qrels: Mapping[str, Mapping[str, int]]
+
+    def own(self, qid: str, case_id: str) -> bool:
+        """Whether a figure is of the query's own article."""
+        return self.figures[case_id].article == self.figures[qid].article
+
+
+def half(article: str) -> str:
+    """``development`` or ``test``: by a digest of the article, the same everywhere."""
+    return ("development", "test")[hashlib.sha256(article.encode()).digest()[0] % 2]
+
+
+def judge(figures: Sequence[Case], which: str, queries: int, seed: int = SEED) -> Judged:
+    """The queries of one half of the articles, and the judgements of all figures for them."""
+    by_id = {case.id: case for case in figures if case.article and case.caption}
+    articles = {case.article for case in by_id.values()}
+    having: dict[str, set[str]] = defaultdict(set)
+    for case in by_id.values():
+        for cui in case.cuis:
+            having[cui].add(str(case.article))
+    kept = {
+        cui
+        for cui, each in having.items()
+        if LEAST_ARTICLES <= len(each) <= MOST_ARTICLES * len(articles)
+    }
+    bearing: dict[str, list[str]] = defaultdict(list)
+    for case in by_id.values():
+        for cui in kept.intersection(case.cuis):
+            bearing[cui].append(case.id)
+    ids = sorted(by_id)
+    random.Random(seed).shuffle(ids)
+    chosen: dict[str, Case] = {}
+    qrels: dict[str, dict[str, int]] = {}
+    for one in ids:
+        case = by_id[one]
+        if len(chosen) == queries or case.article in chosen or half(str(case.article)) != which:
+            continue
+        cuis = kept.intersection(case.cuis)
+        shared = Counter(other for cui in cuis for other in bearing[cui])
+        grades = {d: n for d, n in shared.items() if by_id[d].article != case.article}
+        if len(cuis) >= 2 and len(grades) >= 5:
+            chosen[str(case.article)] = case
+            qrels[one] = dict(sorted(grades.items()))
+    topics = tuple(Topic(c.id, c.caption, group=str(c.article)) for c in chosen.values())
+    frequency = Counter(word for c in by_id.values() for word in set(words(c.caption)))
+    short = {topic.id: rarest(topic.text, frequency) for topic in topics}
+    return Judged(by_id, topics, short, qrels)
+
+
+def rarest(caption: str, frequency: Mapping[str, int]) -> str:
+    """The ``SHORT`` words of a caption that fewest captions have, in its order."""
+    known = list(dict.fromkeys(word for word in words(caption) if not word.isdigit()))
+    best = set(sorted(known, key=lambda word: (frequency[word], word))[:SHORT])
+    return " ".join(word for word in known if word in best)
+
+
+def compare(
+    settings: Mapping[str, MakeQuery],
+    library: Path | None = None,
+    which: str = "development",
+    queries: int = 500,
+    *,
+    show: bool = True,
+) -> dict[str, dict[str, Scores]]:
+    """For ``short`` and ``caption``: scores of plain BM25, of the default, of each setting."""
+    spec = CorpusSpec("roco", data_folder("roco"), "roco")
+    figures = [case for case in RocoCorpus(spec) if isinstance(case, Case)]
+    judged = judge(figures, which, queries)
+    groups = {topic.id: topic.group for topic in judged.topics}
+    plain = PlainBM25({one: case.caption for one, case in judged.figures.items()})
+    spare = Counter(case.article for case in judged.figures.values())
+    of_article = {one: spare[case.article] for one, case in judged.figures.items()}
+    found: dict[str, dict[str, Scores]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        place = library or Path(scratch) / "roco"
+        build(place, [spec])
+        with Library.open(place) as opened:
+            for form in ("short", "caption"):
+                texts = {
+                    t.id: judged.short[t.id] if form == "short" else t.text for t in judged.topics
+                }
+                run = {}
+                for qid, text in texts.items():
+                    ranked = plain.search(text, DEPTH + of_article[qid])
+                    others = [d for d in ranked if not judged.own(qid, d)][:DEPTH]
+                    run[qid] = {d: ranked[d] for d in others}
+                scores = {BASELINE: score(run, judged.qrels, MEASURES, groups)}
+                for name, make in {DEFAULT: lambda text: Query(text=text), **settings}.items():
+                    run = answer(
+                        opened,
+                        [(qid, make(text)) for qid, text in texts.items()],
+                        DEPTH,
+                        left_out=lambda qid, hit: judged.own(qid, hit.id),
+                        spare=lambda qid: of_article[qid],
+                    )
+                    scores[name] = score(run, judged.qrels, MEASURES, groups)
+                if show:
+                    print_settings(f"ROCO by CUIs, {which} half, {form}", scores, MEASURES)
+                found[form] = scores
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--library", type=Path, help="where to keep the library")
+    parser.add_argument("--half", choices=("development", "test"), default="test")
+    parser.add_argument("--queries", type=int, default=500)
+    given = parser.parse_args()
+    compare({}, given.library, given.half, given.queries)
+
+
+if __name__ == "__main__":
+    main()

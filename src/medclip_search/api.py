@@ -60,12 +60,20 @@ class Library:
     def open(cls, path: str | Path, *, model: str | Path | None = None) -> Self:
         """Open the published generation. Raises ``NotALibraryError`` and its kin.
 
-        ``model`` is where the encoder's model lies here, if not where the library was built.
+        ``model`` is where the encoder's model lies here, if not where the library was built; one
+        that cannot be had, or is another, is refused at once (``EncoderError`` and its kin).
         """
         path = Path(path)
         stamp = _stamp(path)
         place = _model_place(model)
-        return cls(path, Generation.open(path, place), stamp, place)
+        generation = Generation.open(path, place)
+        if place is not None:
+            try:
+                generation.encoder()
+            except BaseException:
+                generation.close()
+                raise
+        return cls(path, generation, stamp, place)
 
     def search(self, query: Query, k: int = 10) -> Hits:
         """The best ``k`` cases for a query (``k`` >= 1, else ``QueryError``)."""

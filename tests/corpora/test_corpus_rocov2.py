@@ -406,6 +406,40 @@ def test_a_zip_cut_short_is_one_line_and_captions_go_on(tmp_path: Path) -> None:
     assert len(contents(cases)) == 4
 
 
+def test_a_damaged_zip_hides_nothing_of_other_splits(tmp_path: Path) -> None:
+    put_images(put_tables(tmp_path), "{}_images.zip")
+    path = tmp_path / "train_images.zip"
+    path.write_bytes(path.read_bytes()[:-40])
+    (tmp_path / "test_images.zip").unlink()
+    with (tmp_path / "valid_captions.csv").open("a") as table:
+        table.write("ROCOv2_2023_valid_000099,A nodule.\n")
+    _, skipped = read(tmp_path)
+    assert {(one.what.partition(":")[0], one.reason) for one in skipped} == {
+        ("train_images.zip", reasons.UNREADABLE),
+        (f"{tmp_path.name}/test_images.zip", reasons.NO_IMAGES_FOLDER),
+        ("valid_captions.csv", reasons.MISSING_IMAGE),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "incomplete"),
+    [
+        ("train_captions.csv", True),
+        ("train_concepts.csv", False),
+        ("cui_mapping.csv", False),
+        ("license_information.csv", False),
+    ],
+)
+@pytest.mark.parametrize("content", ["", "\ufeff\r\n"])
+def test_an_empty_table_is_told(tmp_path: Path, name: str, incomplete: bool, content: str) -> None:
+    """Nothing is left of a download that broke off; what it would have held must not be pruned."""
+    put_images(put_tables(tmp_path), "{}_images.zip")
+    (tmp_path / name).write_text(content)
+    _, skipped = read(tmp_path)
+    (said,) = [one for one in skipped if one.what == name]
+    assert (said.reason, said.dropped, said.incomplete) == (reasons.EMPTY_FILE, False, incomplete)
+
+
 def test_every_failure_is_one_line(tmp_path: Path) -> None:
     put_images(put_tables(tmp_path), "{}")
     one, two = IDS["train"]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from medclip_search.cases import Case
 from medclip_search.corpora import Skipped, open_corpus, parse_corpora, reasons
@@ -291,3 +294,36 @@ def test_estimate_is_near(test_data: Path) -> None:
     count = open_corpus(spec).count()
     assert count is not None
     assert abs(count - 1653) < 200
+
+
+cells = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r"), max_size=12)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | cells,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(cells, inner, max_size=2),
+    max_leaves=4,
+)
+NAMES = st.sampled_from(["image", "caption", "id", "pmcid", "year", "licence", "keywords", "a.b"])
+
+
+@settings(deadline=None)
+@given(st.lists(st.dictionaries(NAMES | cells, values, max_size=5), min_size=1, max_size=6))
+def test_every_row_of_any_table_is_a_case_or_a_report(rows: list[dict[str, object]]) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "t.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+        refusal = ""
+        try:
+            cases, skipped = read(path, "caption=caption")
+        except CorpusError as error:
+            refusal = str(error)
+    if refusal:
+        assert all(row.get("caption") is None for row in rows)
+        assert "\n" not in refusal
+        return
+    ids = [case.id for case in cases]
+    assert len(ids) == len(set(ids))
+    assert all(ids)
+    assert len(cases) + sum(one.dropped for one in skipped) == len(rows)
+    # Rows that an array of vectors stands beside are numbered as they lie.
+    numbers = [case.row for case in cases]
+    assert numbers == sorted({number for number in numbers if number is not None})

@@ -103,16 +103,24 @@ def test_weights_with_a_layer_missing(copy: Path) -> None:
     assert 'Missing key(s) in state_dict: "visual.head.proj.weight"' in refusal(copy)
 
 
-def test_a_checkpoint_of_training_is_read(copy: Path) -> None:
+@pytest.mark.parametrize("name", [WEIGHTS, "epoch_3.pt"])
+def test_a_checkpoint_of_training_is_read(copy: Path, name: str) -> None:
     """As open_clip's trainer saves it: wrapped, and named by what distributes it."""
     import torch
 
     weights = torch.load(copy / WEIGHTS, weights_only=True)
     named = {f"module.{name}": tensor for name, tensor in weights.items()}
-    torch.save({"epoch": 3, "state_dict": named}, copy / WEIGHTS)
+    (copy / WEIGHTS).unlink()
+    torch.save({"epoch": 3, "state_dict": named}, copy / name)
     made = encoders.load(EncoderSpec("biomedclip", str(copy), runtime="torch"))
     pixels = np.zeros((1, 3, 224, 224), dtype=np.float32)
     assert made.encode_images(pixels)["biomedclip"].shape == (1, 64)
+
+
+def test_of_several_checkpoints_none_is_guessed(copy: Path) -> None:
+    (copy / WEIGHTS).rename(copy / "epoch_1.pt")
+    (copy / "epoch_2.pt").write_bytes((copy / "epoch_1.pt").read_bytes())
+    assert "several checkpoints (epoch_1.pt, epoch_2.pt); keep the one" in refusal(copy)
 
 
 def test_a_pointer_in_place_of_weights(copy: Path) -> None:

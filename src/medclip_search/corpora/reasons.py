@@ -18,6 +18,7 @@ BAD_FILE_NAME = "file name is not UTF-8"
 BAD_JSON = "not valid JSON"
 NOT_AN_OBJECT = "not a JSON object"
 BAD_ROW = "quotes or number of fields do not fit the header"
+EMPTY_FILE = "empty file"
 BAD_LINE = "line without a ROCO id"
 TOO_LONG = "line too long"
 OUTSIDE_DOCUMENT = "text outside any document"
@@ -39,6 +40,7 @@ CONCEALING = frozenset({UNREADABLE, NO_PERMISSION, BROKEN_LINK})
 
 REMEDIES = {
     UNREADABLE: "copy or export it again",
+    EMPTY_FILE: "copy or download it again, or remove it",
     NO_PERMISSION: "allow it, for example with chmod -R u+rX",
     BROKEN_LINK: "mount what it leads to, or remove it",
     NOT_REGULAR: "put a file in its place, or remove it",

@@ -81,9 +81,14 @@ def read_rows(path: Path, wanted: Collection[str] = ()) -> Iterator[Row | Skippe
     """The rows of a table in their order, and a report for each that cannot be read.
 
     ``wanted`` names the columns that must be read although they hold bytes (Parquet alone:
-    others that do, such as embedded images, are left where they are).
+    others that do, such as embedded images, are left where they are). An empty file, as a
+    download that broke off leaves behind, is reported too: nobody knows what it would have held.
     """
     kind = table_format(path)
+    if kind != "parquet" and _is_blank(path):
+        remedy = reasons.REMEDIES[reasons.EMPTY_FILE]
+        empty = Skipped(path.name, reasons.EMPTY_FILE, remedy, dropped=False, incomplete=True)
+        return iter([empty])
     if kind == "parquet":
         return _parquet_rows(path, wanted)
     if kind == "json":
@@ -221,6 +226,16 @@ def _json_line_rows(path: Path) -> Iterator[Row | Skipped]:
             yield Row(where, line.number, values)
         else:
             yield Skipped(where, reasons.NOT_AN_OBJECT)
+
+
+def _is_blank(path: Path) -> bool:
+    """Whether a file that can be read holds nothing but white space."""
+    try:
+        with open_bytes(path) as stream:
+            start = stream.read(4096)
+    except (OSError, EOFError, zlib.error):
+        return False
+    return len(start) < 4096 and not start.translate(None, b"\xef\xbb\xbf\xfe\xff\0").strip()
 
 
 def _starts_array(path: Path) -> bool:

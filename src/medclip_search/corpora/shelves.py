@@ -102,12 +102,16 @@ class Shelves:
         self._problems: list[Skipped] = []
         self._look(root, 0)
         self.shelves: list[Shelf] = []
-        self.incomplete = False
+        self._closed: list[str] = []
+
+    @property
+    def incomplete(self) -> bool:
         """Whether some folder or zip could not be opened: an image not found may be in it."""
+        return bool(self._closed)
 
     def open(self) -> Iterator[Skipped]:
         self.shelves = [FolderShelf(folder, self._where(folder)) for folder in self._folders]
-        self.incomplete = bool(self._problems)
+        self._closed = [one.what for one in self._problems]
         yield from self._problems
         for path in self._zips:
             where = self._where(path)
@@ -118,22 +122,23 @@ class Shelves:
                 if next(shelf.images(), None) is not None:
                     self.shelves.append(shelf)
                     if shelf.searches_part:
-                        self.incomplete = True
+                        self._closed.append(where)
                         yield _many_folders(where, UNZIP)
             except ImageError as error:
-                self.incomplete = True
+                self._closed.append(where)
                 damaged = error.reason == DAMAGED
                 reason = reasons.UNREADABLE if damaged else error.reason.removeprefix("is ")
                 yield Skipped(where, reason, error.remedy, incomplete=True)
             except OSError as error:
-                self.incomplete = True
+                self._closed.append(where)
                 yield unread(where, file_fault(path) or fault_of(error))
 
     def only(self, wanted: Collection[str], split_of: Callable[[str], str]) -> Shelves:
-        """Those of wanted splits, told by their places; what is not open stays in mind."""
+        """Those of wanted splits, told by their places; what is not open of them stays in mind."""
         some = object.__new__(Shelves)
         some.__dict__.update(self.__dict__)
         some.shelves = [shelf for shelf in self.shelves if split_of(shelf.where) in wanted]
+        some._closed = [where for where in self._closed if split_of(where) in wanted]
         return some
 
     def find(self, name: str) -> tuple[ImageSource | None, str]:

@@ -76,7 +76,7 @@ class TableCorpus:
         )
 
     def _check_columns(self, known: list[str], sample: list[Row]) -> None:
-        listed = ", ".join(known[:40]) + (", …" if len(known) > 40 else "")
+        listed = one_line(", ".join(known[:40]) + (", …" if len(known) > 40 else ""), 2000)
         if not self.columns.keys() & {"image", "caption"}:
             which = "given" if self.spec.columns else "obvious"
             raise CorpusError(
@@ -101,7 +101,8 @@ class TableCorpus:
         folders = [self.spec.images] if self.spec.images is not None else []
         finder = ImageFinder(*folders, self.path.parent)
         if not self.spec.columns and "caption" not in self.columns:
-            remedy_here = f"say --columns caption=… if it is one of: {', '.join(self._known[:40])}"
+            listed = one_line(", ".join(self._known[:40]), 2000)
+            remedy_here = f"say --columns caption=… if it is one of: {listed}"
             where = str(self.path)
             yield Skipped(where, reasons.NO_CAPTION_COLUMN, remedy_here, dropped=False)
         for number, row in numbered(self.path, read_rows(self.path, self.columns.values())):

@@ -32,6 +32,9 @@ WEIGHTS = (
 )
 """The names that open_clip knows, the preferred first."""
 
+_CHECKPOINT = ".pt"
+_SUFFIXES = (".safetensors", ".bin", ".pth", _CHECKPOINT)
+
 HUB_WEIGHTS = WEIGHTS[:4]
 """Those in a repository that are surely open_clip's; the others may be timm's."""
 
@@ -186,14 +189,20 @@ def _file(repository: str, names: tuple[str, ...], otherwise: str) -> Path:
 
 
 def _weights_in(folder: Path) -> Path | None:
-    """The file that open_clip would take."""
+    """The file that open_clip would take, or one that its training wrote (``epoch_5.pt``)."""
     for name in WEIGHTS:
         if (folder / name).is_file():
             return folder / name
     others = sorted(
-        (path for path in folder.iterdir() if path.suffix in (".safetensors", ".bin", ".pth")),
-        key=lambda path: (path.suffix != ".safetensors", path.name),
+        (path for path in folder.iterdir() if path.suffix in _SUFFIXES),
+        key=lambda path: (_SUFFIXES.index(path.suffix), path.name),
     )
+    if len(others) > 1 and others[0].suffix == _CHECKPOINT:
+        named = ", ".join(path.name for path in others[:3])
+        raise EncoderUnavailableError(
+            f"{folder}: has several checkpoints ({named}{', …' * (len(others) > 3)}); keep the one "
+            "that is meant there, and put the others elsewhere"
+        )
     return others[0] if others else None
 
 

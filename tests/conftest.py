@@ -37,6 +37,22 @@ def tiny_biomedclip(biomedclip_extra: None, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
+def rerank_extra() -> None:
+    """Tests that need the packages of the extra ``rerank`` skip where one is absent."""
+    for package in ("onnx", "tokenizers", "torch", "transformers"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed (pip install '.[rerank]')")
+
+
+@pytest.fixture(scope="session")
+def tiny_cross_encoder(rerank_extra: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny cross-encoder that heeds a "no" (``encoders/tiny_cross_encoder.py``)."""
+    from tests.encoders.tiny_cross_encoder import make_tiny_cross_encoder
+
+    return make_tiny_cross_encoder(tmp_path_factory.mktemp("models") / "tiny-reranker", steps=80)
+
+
+@pytest.fixture(scope="session")
 def tiny_clip(biomedclip_extra: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny CLIP of open_clip's own towers and random weights."""
     from tests.encoders.tiny_clip import make_tiny_clip

@@ -37,6 +37,8 @@ from medclip_search.search.hits import Hits
 from medclip_search.search.query import Query
 
 if TYPE_CHECKING:
+    from medclip_search.encoders.cross_encoder import CrossEncoder
+    from medclip_search.encoders.cross_encoder.export import RerankerExport
     from medclip_search.encoders.open_clip.export import ExportReport
 
 
@@ -48,36 +50,50 @@ class Library:
     """
 
     def __init__(
-        self, path: Path, generation: Generation, stamp: tuple[int, int], model: str | None = None
+        self,
+        path: Path,
+        generation: Generation,
+        stamp: tuple[int, int],
+        model: str | None = None,
+        reader: CrossEncoder | None = None,
     ) -> None:
         self._path = path
         self._model = model
+        self._reader = reader
         self._generation = generation
         self._stamp = stamp
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, path: str | Path, *, model: str | Path | None = None) -> Self:
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        model: str | Path | None = None,
+        rerank: str | Path | None = None,
+    ) -> Self:
         """Open the published generation. Raises ``NotALibraryError`` and its kin.
 
-        ``model`` is where the encoder's model lies here, if not where the library was built; one
-        that cannot be had, or is another, is refused at once (``EncoderError`` and its kin).
+        ``model`` is where the encoder's model lies here, if not where the library was built;
+        ``rerank`` a cross-encoder, by name or folder (``encoders.cross_encoder``), that re-ranks
+        the answers to words. Either is refused at once where it cannot be had, or is another
+        (``EncoderError`` and its kin).
         """
         path = Path(path)
         stamp = _stamp(path)
         place = _model_place(model)
         generation = Generation.open(path, place)
-        if place is not None:
-            try:
+        try:
+            if place is not None:
                 generation.encoder()
-            except BaseException:
-                generation.close()
-                raise
-        return cls(path, generation, stamp, place)
+            return cls(path, generation, stamp, place, _reader(rerank))
+        except BaseException:
+            generation.close()
+            raise
 
     def search(self, query: Query, k: int = 10) -> Hits:
         """The best ``k`` cases for a query (``k`` >= 1, else ``QueryError``)."""
-        return engine.search(self._generation, query, k)
+        return engine.search(self._generation, query, k, self._reader)
 
     def case(self, case_id: str) -> Case:
         """The case with this id; raises ``CaseNotFoundError``."""
@@ -262,6 +278,24 @@ def export_encoder(
     return export(spec, place, int8=int8, progress=progress)
 
 
+def export_reranker(
+    model: str | Path,
+    output: str | Path | None = None,
+    *,
+    int8: bool = False,
+    progress: Progress = SILENT,
+) -> tuple[Path, RerankerExport]:
+    """Export a cross-encoder for ONNX Runtime (``encoders.cross_encoder.export``).
+
+    ``output`` is by default where ``Library.open(…, rerank=model)`` finds it by itself. Gives the
+    folder and what it holds. Raises ``UsageError`` or ``EncoderError``.
+    """
+    from medclip_search.encoders.cross_encoder.export import export
+
+    place = None if output is None else Path(output).expanduser().absolute()
+    return export(model, place, int8=int8, progress=progress)
+
+
 def verify(path: str | Path, progress: Progress = SILENT) -> Iterator[Finding]:
     """Compare every byte of a library with its checksum (``library.verify``)."""
     return library_verify.verify(Path(path), progress)
@@ -320,6 +354,15 @@ def _model_place(model: str | Path | None) -> str | None:
         return None
     folder = Path(str(model).removeprefix("local-dir:")).expanduser()
     return str(folder.absolute()) if folder.is_dir() else str(model)
+
+
+def _reader(model: str | Path | None) -> CrossEncoder | None:
+    if model is None:
+        return None
+    # Not at the top: few programs need it.
+    from medclip_search.encoders.cross_encoder import load
+
+    return load(model)
 
 
 def _key(generation: Generation, case_id: str) -> int:

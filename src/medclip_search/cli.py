@@ -29,6 +29,11 @@ _RUNTIME = click.option(
     show_default=True,
     help="What runs the model; int8 is faster, less exact, and a library's for good.",
 )
+_RERANK = click.option(
+    "--rerank",
+    metavar="NAME|DIR",
+    help="A cross-encoder that re-ranks answers to words: ncbi/MedCPT-Cross-Encoder, or a folder.",
+)
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 
@@ -185,6 +190,13 @@ def _delete_images(library: Path, *, ask: bool) -> None:
     help="A filter: modality=CT, region=thorax, year=2010..2015, any column.",
 )
 @_MODEL
+@_RERANK
+@click.option(
+    "--rerank-ms",
+    type=int,
+    metavar="N",
+    help="How many milliseconds it may take; by default 300.",
+)
 @click.option("-k", type=int, default=10, show_default=True, help="How many hits.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def search(
@@ -199,14 +211,18 @@ def search(
     dislike: tuple[str, ...],
     where: tuple[str, ...],
     model: str | None,
+    rerank: str | None,
+    rerank_ms: int | None,
     k: int,
     as_json: bool,
 ) -> None:
     """Search a library by words, by images, by vectors, or by any of them together."""
     from medclip_search import terminal
     from medclip_search.api import Library
-    from medclip_search.search.query import Query
+    from medclip_search.search.query import RERANK_MS, Query
 
+    if rerank_ms is not None and rerank is None:
+        raise UsageError("--rerank-ms: name a cross-encoder too, by --rerank")
     query = Query(
         text=" ".join(words),
         image=[Path(file) for file in image],
@@ -217,8 +233,9 @@ def search(
         where=where,
         like=like,
         dislike=dislike,
+        rerank_ms=RERANK_MS if rerank_ms is None else rerank_ms,
     )
-    with Library.open(library, model=model) as opened:
+    with Library.open(library, model=model, rerank=rerank) as opened:
         hits = opened.search(query, k)
     if as_json:
         for hit in hits:
@@ -309,6 +326,32 @@ def export_encoder(name: str, model: str | None, output: Path | None, int8: bool
         terminal.say(line)
 
 
+@commands.group()
+def reranker() -> None:
+    """Cross-encoders, which re-rank answers to words (search --rerank)."""
+
+
+@reranker.command("export")
+@click.argument("model", metavar="NAME|DIR")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where to; by default where --rerank finds it by itself.",
+)
+@click.option("--int8", is_flag=True, help="With 8-bit weights: faster, less exact.")
+def export_reranker(model: str, output: Path | None, int8: bool) -> None:
+    """Export a cross-encoder, so that ONNX Runtime alone can run it.
+
+    A CPU then takes it by itself; its folder, copied, needs no PyTorch (--rerank DIR).
+    """
+    from medclip_search import api, terminal
+
+    folder, report = api.export_reranker(model, output, int8=int8, progress=terminal.bars)
+    for line in report.lines(folder):
+        terminal.say(line)
+
+
 @commands.command()
 @_LIBRARY
 @click.option(
@@ -319,11 +362,12 @@ def export_encoder(name: str, model: str | None, output: Path | None, int8: bool
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8501, show_default=True)
 @_MODEL
-def serve(library: Path, host: str, port: int, model: str | None) -> None:
+@_RERANK
+def serve(library: Path, host: str, port: int, model: str | None, rerank: str | None) -> None:
     """Serve the app, and the API under /api/v1, until Ctrl-C."""
     from medclip_search.server.main import serve as serve_library
 
-    serve_library(library, host, port, model)
+    serve_library(library, host, port, model, rerank)
 
 
 @commands.command()

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from medclip_search.encoders import onnx_writing
 from medclip_search.encoders.base import EncoderSpec, Floats
 from medclip_search.encoders.onnx_session import import_onnxruntime
 from medclip_search.encoders.open_clip import agreement as measure
-from medclip_search.encoders.open_clip import onnx_files
 from medclip_search.encoders.open_clip.agreement import agreement, pictures
 from medclip_search.encoders.open_clip.exported import PAGE, ExportedFile, read_exported
 from medclip_search.encoders.open_clip.onnx_runtime import OnnxNetwork
@@ -251,7 +251,7 @@ def test_weights_beside_their_network(plain: ExportReport, tmp_path: Path) -> No
         size_threshold=0,
     )
     assert len(list(scattered.parent.iterdir())) > 10
-    onnx_files.gather(scattered, gathered)
+    onnx_writing.gather(scattered, gathered)
     assert {path.name for path in tmp_path.iterdir()} == {"raw", "image.onnx", "image.onnx.data"}
     shutil.rmtree(scattered.parent)
     batch = np.random.default_rng(2).normal(size=(2, 3, 64, 64)).astype(np.float32)

@@ -1,29 +1,25 @@
 """Models of the hub: from the cache without a word to the network, else downloaded, once.
 
-The hub is a small HTTP server on this machine that speaks as Hugging Face's does; each encoder is
-made in a program of its own, for the hub's library reads its settings when it is imported.
+The hub is a small one on this machine (``hub_server.py``); each encoder is made in a program of its
+own, for the hub's library reads its settings when it is imported.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from tests.encoders.hub_server import CLOSED, small_hub
 
 pytestmark = pytest.mark.usefixtures("biomedclip_extra")
 
 REPOSITORY = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
 LISTED = "timm/vit_base_patch32_clip_224.openai"
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = (
     "open_clip_config.json",
     "open_clip_pytorch_model.bin",
@@ -31,7 +27,6 @@ FILES = (
     "tokenizer_config.json",
 )
 OPENAI = ("ViT-B-32", "ViT-B-32-quickgelu")
-CLOSED = "http://127.0.0.1:9"  # the discard port: nobody listens there
 
 CODE = """
 import sys
@@ -46,43 +41,6 @@ except EncoderError as error:
 """
 
 
-class Hub(SimpleHTTPRequestHandler):
-    """One repository, its files in one folder; ``asked`` are the requests and who asked."""
-
-    def __init__(self, *given: object, folder: Path, asked: list[str]) -> None:
-        self.folder, self.asked = folder, asked
-        super().__init__(*given)  # type: ignore[arg-type]
-
-    def do_HEAD(self) -> None:
-        self.answer(b"")
-
-    def do_GET(self) -> None:
-        self.answer(None)
-
-    def answer(self, body: bytes | None) -> None:
-        self.asked.append(f"{self.command} {self.path} {self.headers['User-Agent']}")
-        if self.path in (f"/api/models/{one}" for one in (REPOSITORY, LISTED)):
-            siblings = [{"rfilename": path.name} for path in sorted(self.folder.iterdir())]
-            content = json.dumps({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings}).encode()
-        elif (file := self.folder / self.path.rpartition("/")[2]).is_file():
-            content = file.read_bytes()
-        else:
-            self.send_response(404)
-            self.send_header("X-Error-Code", "RepoNotFound")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("X-Repo-Commit", COMMIT)
-        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
-        self.end_headers()
-        self.wfile.write(content if body is None else body)
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
 @pytest.fixture
 def asked() -> list[str]:
     return []
@@ -95,11 +53,8 @@ def hub(tiny_biomedclip: Path, tmp_path: Path, asked: list[str]) -> Iterator[str
     folder.mkdir()
     for name in FILES:
         os.link(tiny_biomedclip / name, folder / name)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, folder=folder, asked=asked))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with small_hub(folder, (REPOSITORY, LISTED), asked) as address:
+        yield address
 
 
 def encoder(

@@ -35,13 +35,13 @@ ultrasound upper uterus vein vertebral vessel view wall weighted with woman x ye
 def make_tiny_biomedclip(folder: Path, seed: int = 0, trunk: str = "vit_tiny_patch16_224") -> Path:
     """A BiomedCLIP of 6 million weights in ``folder``: 192-D trunk, 64-D joint space, 224 px."""
     folder.mkdir(parents=True, exist_ok=True)
-    _save_word_pieces(folder)
+    save_word_pieces(folder)
     _write_json(
         folder / "text" / "config.json",
         {
             "architectures": ["BertModel"],
             "model_type": "bert",
-            "vocab_size": len(_vocabulary()),
+            "vocab_size": len(vocabulary()),
             "hidden_size": 64,
             "num_hidden_layers": 2,
             "num_attention_heads": 2,
@@ -117,7 +117,7 @@ def _save(folder: Path, model: dict[str, Any], seed: int) -> Path:
     return folder
 
 
-def _vocabulary() -> list[str]:
+def vocabulary() -> list[str]:
     letters = string.ascii_lowercase + string.digits
     pieces = [f"##{letter}" for letter in letters]
     endings = ["##s", "##ed", "##ing", "##al", "##ic", "##itis", "##oma", "##graphy"]
@@ -125,13 +125,13 @@ def _vocabulary() -> list[str]:
     return list(dict.fromkeys([*special, *string.punctuation, *letters, *pieces, *endings, *WORDS]))
 
 
-def _save_word_pieces(folder: Path) -> None:
+def save_word_pieces(folder: Path) -> None:
     """The files of a BERT tokenizer, as they lie in the root of BiomedCLIP's repository."""
     from tokenizers import BertWordPieceTokenizer
 
-    vocabulary = _vocabulary()
-    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
-    tokens = {token: number for number, token in enumerate(vocabulary)}
+    pieces = vocabulary()
+    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    tokens = {token: number for number, token in enumerate(pieces)}
     BertWordPieceTokenizer(tokens, lowercase=True).save(str(folder / "tokenizer.json"))
     special = {
         "unk_token": "[UNK]",

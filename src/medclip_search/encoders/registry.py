@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medclip_search.encoders import compact
+from medclip_search.encoders import compact, hub
 from medclip_search.encoders.base import Encoder, EncoderSpec, Space
-from medclip_search.encoders.open_clip import choose, hub, source
+from medclip_search.encoders.open_clip import choose, source
 from medclip_search.encoders.open_clip.packages import INSTALL, missing_package
 from medclip_search.errors import EncoderError, UsageError
 

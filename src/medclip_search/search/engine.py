@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,12 @@ from medclip_search.search import explain, filters, retrieve
 from medclip_search.search.fuse import RankedList, evidence, fuse
 from medclip_search.search.hits import Hit, Hits
 from medclip_search.search.query import ImageInput, Query
+from medclip_search.search.rerank import Reranked, rerank
 from medclip_search.search.snapshot import Snapshot
 from medclip_search.search.steer import Steered, steer
+
+if TYPE_CHECKING:
+    from medclip_search.encoders.cross_encoder import CrossEncoder
 
 LEAST_DEPTH = 200
 """Lists are at least this deep, and four times as deep as the answer."""
@@ -32,8 +36,10 @@ STEERED_DEPTH = 1000
 _ENCODING = threading.Lock()  # encoders are called from one thread at a time
 
 
-def search(generation: Snapshot, query: Query, k: int = 10) -> Hits:
-    """The best ``k`` cases for a query.
+def search(
+    generation: Snapshot, query: Query, k: int = 10, reader: CrossEncoder | None = None
+) -> Hits:
+    """The best ``k`` cases for a query; a ``reader`` re-ranks the answers to words alone.
 
     Raises ``QueryError`` (``k`` below 1, an unknown id), ``FilterError``, ``ImageError`` (a query
     image that cannot be read) and ``EncoderError``.
@@ -49,12 +55,14 @@ def search(generation: Snapshot, query: Query, k: int = 10) -> Hits:
     depth = max(STEERED_DEPTH if liked or disliked else LEAST_DEPTH, 4 * int(k))
     lists = _lists(generation, query, liked, depth, allowed, notes)
     keys, scores = fuse(lists, generation.columns.order)
+    read = _reranked(generation, query, reader, keys, scores, notes)
+    keys = read.keys
     steered = None
     if liked or disliked:
         steered = steer(generation, keys, liked, disliked, allowed, query.text)
         keys, scores = steered.keys, steered.totals
     keys, scores = keys[:k], scores[:k]
-    hits = _hits(generation, query, keys, scores, lists, steered)
+    hits = _hits(generation, query, keys, scores, lists, read, steered)
     milliseconds = (time.perf_counter() - began) * 1000
     return Hits(hits, tuple(dict.fromkeys(notes)), generation.number, milliseconds)
 
@@ -190,19 +198,42 @@ def _word_notes(generation: Snapshot, text: str, lists: Sequence[RankedList]) ->
     return notes
 
 
+def _reranked(
+    generation: Snapshot,
+    query: Query,
+    reader: CrossEncoder | None,
+    keys: NDArray[np.int64],
+    scores: NDArray[np.float64],
+    notes: list[str],
+) -> Reranked:
+    """What the cross-encoder makes of a first ranking, where there is one and it is asked."""
+    if reader is None or not query.rerank or not query.text:
+        return Reranked(keys, {})
+    if query.image or query.vector:
+        notes.append("The cross-encoder was left out: it reads words alone.")
+        return Reranked(keys, {})
+    read = rerank(generation, reader, query.text, keys, scores, query.rerank_ms)
+    notes += read.notes
+    return read
+
+
 def _hits(
     generation: Snapshot,
     query: Query,
     keys: NDArray[np.int64],
     scores: NDArray[np.float64],
     lists: Sequence[RankedList],
+    read: Reranked,
     steered: Steered | None,
 ) -> tuple[Hit, ...]:
     cases: dict[int, Case] = generation.cases(keys.tolist())
     hits = []
     for place, (key, score) in enumerate(zip(keys.tolist(), scores.tolist(), strict=True)):
         case = cases[key]
-        hit = Hit(place + 1, case.id, score, case, evidence(lists, key))
+        found = evidence(lists, key)
+        if key in read.evidence:
+            found = (*found, read.evidence[key])
+        hit = Hit(place + 1, case.id, score, case, found)
         feedback = steered.evidence(place) if steered is not None else None
         why = explain.why(
             hit.lists,

@@ -21,6 +21,7 @@ _WAYS = {
     "like-words": "by words of what you like",
     "not-image:": "in likeness to the unwanted image",
     "filter": "among the cases that pass the filters",
+    "cross-encoder": "by the cross-encoder, which read it beside the words",
 }
 _MOST_WORDS = 5
 _FELT = 0.05

@@ -15,8 +15,9 @@ class ListEvidence:
 
     ``name`` is ``words`` (BM25), ``image:SPACE``, ``vector:SPACE``, ``words:SPACE`` (joint spaces),
     ``words-to-captions:SPACE`` (vectors of captions), ``words-through-captions:SPACE``,
-    ``not-image:SPACE``, ``like:SPACE``, ``like-words`` or ``filter``. ``share`` is what the list
-    adds to the fused score (negative when unwanted).
+    ``not-image:SPACE``, ``like:SPACE``, ``like-words``, ``filter`` or ``cross-encoder``. ``share``
+    is what the list adds to the fused score (negative when unwanted, or placed lower by the
+    cross-encoder).
     """
 
     name: str

@@ -13,6 +13,10 @@ from PIL import Image
 from medclip_search.errors import FilterError, QueryError
 from medclip_search.search.vectors import VectorInput, query_vectors
 
+RERANK_MS = 300
+"""What a cross-encoder may take, in milliseconds, unless a query says otherwise."""
+MOST_RERANK_MS = 60_000
+
 ImageInput = str | Path | bytes | Image.Image | NDArray[np.uint8]
 """A file's path, a file's bytes, a picture, or an array (H, W) or (H, W, 3) of uint8."""
 
@@ -26,7 +30,9 @@ class Query:
     has one space only); ``where``
     holds filters as text (``modality=CT``, ``year=2010..2015``; see ``search.filters``), all of
     which must hold; ``like`` and ``dislike`` are ids of cases. A query of filters alone browses;
-    one of likes alone finds more like them. Blank text is left out.
+    one of likes alone finds more like them. Blank text is left out. ``rerank`` lets the library's
+    cross-encoder, where it was opened with one, re-rank the answers to words, for about
+    ``rerank_ms`` milliseconds.
 
     Raises ``QueryError`` where nothing is wanted at all, or an id is blank (left out, it would
     give an answer to another question), and ``FilterError`` for a blank filter.
@@ -41,6 +47,8 @@ class Query:
     dislike: str | Sequence[str] = ()
     vector: VectorInput = ()
     space: str = ""
+    rerank: bool = True
+    rerank_ms: int = RERANK_MS
 
     def __post_init__(self) -> None:
         for name in ("text", "not_text", "where", "like", "dislike"):
@@ -63,5 +71,9 @@ class Query:
         object.__setattr__(self, "vector", query_vectors(self.vector))
         if self.space and not self.vector:
             raise QueryError(f"space: {self.space} is named, but no vector; give a vector too")
+        if isinstance(self.rerank_ms, bool) or not isinstance(self.rerank_ms, int | np.integer):
+            raise QueryError("rerank_ms: give a whole number of milliseconds")
+        if not 0 <= self.rerank_ms <= MOST_RERANK_MS:
+            raise QueryError(f"rerank_ms: give 0 to {MOST_RERANK_MS} milliseconds")
         if not (self.text or self.image or self.vector or self.where or self.like):
             raise QueryError("the query asks for nothing; give words, an image, a filter or a like")

@@ -31,7 +31,7 @@ from medclip_search.errors import (
 )
 from medclip_search.images import read_image
 from medclip_search.search.hits import case_to_json
-from medclip_search.search.query import Query
+from medclip_search.search.query import MOST_RERANK_MS, RERANK_MS, Query
 from medclip_search.server.uploads import LIMIT_MB, bounded, keep_in_memory
 
 MOST_HITS = 1000
@@ -40,6 +40,7 @@ MOST_HITS = 1000
 _MOST_ERRORS = 5
 _TEXT_FIELDS = ("words", "not_words", "where", "like", "dislike")
 _FILE_FIELDS = ("image", "not_image")
+_PLAIN_FIELDS = ("k", "rerank", "rerank_ms")
 _CACHED = {"Cache-Control": "private, max-age=60, stale-while-revalidate=86400"}
 
 
@@ -68,6 +69,12 @@ class Search(BaseModel):
     )
     space: str = Field(
         default="", max_length=200, description="which embedding space the vector is of"
+    )
+    rerank: bool = Field(
+        default=True, description="let the server's cross-encoder, if any, re-rank words"
+    )
+    rerank_ms: int = Field(
+        default=RERANK_MS, ge=0, le=MOST_RERANK_MS, description="how many milliseconds it may take"
     )
     k: int = Field(default=10, ge=1, le=MOST_HITS, description="how many hits")
 
@@ -181,8 +188,7 @@ async def _read(request: Request) -> tuple[Query, int]:
         fields: dict[str, Any] = {
             name: [one for one in form.getlist(name) if one] for name in _TEXT_FIELDS
         }
-        if "k" in form:
-            fields["k"] = form["k"]
+        fields |= {name: form[name] for name in _PLAIN_FIELDS if name in form}
         try:
             body = Search.model_validate(fields)
         except ValidationError as error:
@@ -204,11 +210,13 @@ def _query(
         dislike=body.dislike,
         vector=body.vector,
         space=body.space,
+        rerank=body.rerank,
+        rerank_ms=body.rerank_ms,
     )
 
 
 def _check_fields(form: FormData) -> None:
-    known = (*_TEXT_FIELDS, *_FILE_FIELDS, "k")
+    known = (*_TEXT_FIELDS, *_FILE_FIELDS, *_PLAIN_FIELDS)
     for name, value in form.multi_items():
         if name not in known:
             raise HTTPException(422, f"{name}: no such field; there are {', '.join(known)}")
@@ -296,7 +304,8 @@ def _search_body() -> dict[str, Any]:
         name: {"type": "array", "items": {"type": "string", "format": "binary"}}
         for name in _FILE_FIELDS
     }
-    form = {"type": "object", "properties": texts | files | {"k": schema["properties"]["k"]}}
+    plain = {name: schema["properties"][name] for name in _PLAIN_FIELDS}
+    form = {"type": "object", "properties": texts | files | plain}
     return {
         "required": True,
         "description": f"At most {LIMIT_MB} MB.",

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import platformdirs
 
+from medclip_search.encoders import hub
 from medclip_search.encoders.base import EncoderSpec
 from medclip_search.encoders.onnx_session import require_onnxruntime
-from medclip_search.encoders.open_clip import hub, torch_loading, torch_runtime
+from medclip_search.encoders.open_clip import torch_loading, torch_runtime
 from medclip_search.encoders.open_clip.encoder import Model, OpenClipEncoder, Plan
 from medclip_search.encoders.open_clip.exported import ExportedModel, is_exported, read_exported
 from medclip_search.encoders.open_clip.fingerprint import fingerprint, int8

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from medclip_search.encoders import hub
 from medclip_search.encoders.base import EncoderSpec, Floats
-from medclip_search.encoders.open_clip import choose, export_place, hub, onnx_files, torch_loading
+from medclip_search.encoders.onnx_writing import write_int8
+from medclip_search.encoders.open_clip import choose, export_place, onnx_files, torch_loading
 from medclip_search.encoders.open_clip.agreement import (
     TEXTS,
     Agreement,
@@ -151,7 +153,7 @@ def _export(source: Source, mark: str, draft: Path, int8: bool, advance: Advance
         advance(1)
         for tower in TOWERS if int8 else ():
             small = draft / network_name(tower, int8=True)
-            onnx_files.write_int8(draft / network_name(tower), small)
+            write_int8(draft / network_name(tower), small)
             advance(1)
 
     dimensions: dict[Layer, int] = {layer: expected[layer].shape[1] for layer in layers}

@@ -1,19 +1,13 @@
-"""A model of open_clip written as ONNX files, and these made smaller; needs PyTorch."""
+"""A model of open_clip written as ONNX files; needs PyTorch."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from medclip_search.encoders.onnx_session import import_onnxruntime
+from medclip_search.encoders.onnx_writing import write
 from medclip_search.encoders.open_clip.network import Layer, Tokens
-
-_OPSET = 17
 
 
 def write_image(network: Any, size: tuple[int, int], layers: Sequence[Layer], path: Path) -> None:
@@ -35,7 +29,7 @@ def write_image(network: Any, size: tuple[int, int], layers: Sequence[Layer], pa
 
     pixels = torch.zeros(2, 3, *size)
     axes = {name: {0: "n"} for name in ("pixels", *layers)}
-    _write(Images(), pixels, path, "pixels", layers, axes)
+    write(Images(), {"pixels": pixels}, path, layers, axes)
 
 
 def write_words(network: Any, tokens: Tokens, path: Path, *, any_length: bool) -> None:
@@ -57,100 +51,4 @@ def write_words(network: Any, tokens: Tokens, path: Path, *, any_length: bool) -
         "tokens": {0: "n", 1: "context"} if any_length else {0: "n"},
         "joint": {0: "n"},
     }
-    _write(Texts(), torch.from_numpy(tokens), path, "tokens", ("joint",), axes)
-
-
-def write_int8(network: Path, path: Path) -> None:
-    """The same network with the weights of its products in 8 bits, the rest in float32."""
-    with quiet():
-        import_onnxruntime()
-        from onnxruntime.quantization import QuantType, quantize_dynamic
-
-        quantize_dynamic(
-            network,
-            path,
-            op_types_to_quantize=["MatMul", "Gather"],
-            per_channel=True,
-            # Products of 8 by 8 bits overflow on a CPU without VNNI; those of 8 by 7 never do.
-            reduce_range=True,
-            weight_type=QuantType.QInt8,
-            use_external_data_format=network.with_name(f"{network.name}.data").exists(),
-            extra_options={"MatMulConstBOnly": True},
-        )
-
-
-def _write(
-    module: Any,
-    example: Any,
-    path: Path,
-    takes: str,
-    gives: Sequence[str],
-    axes: dict[str, dict[int, str]],
-) -> None:
-    import torch
-
-    with (
-        quiet(),
-        _traceable(module.eval()),  # else the exporter leaves the model in training mode
-        torch.no_grad(),
-        tempfile.TemporaryDirectory(dir=path.parent) as folder,
-    ):
-        raw = Path(folder) / path.name
-        torch.onnx.export(
-            module,
-            (example,),
-            str(raw),
-            input_names=[takes],
-            output_names=list(gives),
-            dynamic_axes=axes,
-            opset_version=_OPSET,
-            dynamo=False,
-        )
-        gather(raw, path)
-
-
-def gather(raw: Path, path: Path) -> None:
-    """Move a network to its place; weights that the exporter scattered go into one file."""
-    if len(list(raw.parent.iterdir())) == 1:
-        raw.rename(path)
-        return
-    import onnx
-
-    onnx.save_model(
-        onnx.load(str(raw)),
-        str(path),
-        save_as_external_data=True,
-        all_tensors_to_one_file=True,
-        location=f"{path.name}.data",
-    )
-
-
-@contextlib.contextmanager
-def _traceable(module: Any) -> Iterator[None]:
-    """Fused attention off, which the exporter does not know; put back afterwards."""
-    import torch
-
-    fused = [one for one in module.modules() if getattr(one, "fused_attn", False)]
-    fast = torch.backends.mha.get_fastpath_enabled()
-    for one in fused:
-        one.fused_attn = False
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
-        for one in fused:
-            one.fused_attn = True
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Neither warnings nor logging: the agreement is measured, whatever the exporter fears."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)
+    write(Texts(), {"tokens": torch.from_numpy(tokens)}, path, ("joint",), axes)

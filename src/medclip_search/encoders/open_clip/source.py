@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medclip_search.encoders.open_clip import hub
+from medclip_search.encoders import hub
+from medclip_search.encoders.open_clip.packages import require_packages
 from medclip_search.encoders.open_clip.preprocess import Preprocessing
 from medclip_search.errors import EncoderError, EncoderUnavailableError
 
@@ -182,10 +183,16 @@ def _on_list(architecture: str, tag: str, name: str | None) -> Source:
 
 def _file(repository: str, names: tuple[str, ...], otherwise: str) -> Path:
     """The first of these files, from the cache or downloaded; it must be there."""
-    found = hub.cached(repository, names) or hub.fetched(repository, names)
+    found = hub.cached(repository, names) or _fetched(repository, names)
     if found is None:
         raise EncoderUnavailableError(f"{hub.PREFIX}{repository}: has no {names[0]}; {otherwise}")
     return found
+
+
+def _fetched(repository: str, names: tuple[str, ...], *, every: bool = False) -> Path | None:
+    """What ``hub.fetched`` gives, where there are packages that could use it."""
+    require_packages(f"{hub.PREFIX}{repository}")
+    return hub.fetched(repository, names, every=every)
 
 
 def _weights_in(folder: Path) -> Path | None:
@@ -242,7 +249,7 @@ def _tokenizer(
     if found := _cached_tokenizer(named):
         return found
     for one in (repository, named):
-        if one and _is_repository(one) and (path := hub.fetched(one, TOKENIZER, every=True)):
+        if one and _is_repository(one) and (path := _fetched(one, TOKENIZER, every=True)):
             return path.parent
     raise EncoderUnavailableError(
         f"{label}: its tokenizer ({named}) is missing; put tokenizer.json or vocab.txt beside the "

@@ -53,14 +53,14 @@ def load(source: Source) -> Model:
     beside it; the weights stay where they are.
     """
     with _imported(source.label) as open_clip, tempfile.TemporaryDirectory() as staged:
-        with _explained(f"{source.label}: its files cannot be read"):
+        with explained(f"{source.label}: its files cannot be read"):
             _stage(source, Path(staged))
-        with _explained(f"{source.label}: open_clip cannot make this model"):
+        with explained(f"{source.label}: open_clip cannot make this model"):
             network = open_clip.create_model(
                 f"local-dir:{staged}", load_weights=False, pretrained_text=False
             )
         _load_weights(open_clip, network, source.weights)
-        with _explained(f"{source.label}: its tokenizer cannot be loaded"):
+        with explained(f"{source.label}: its tokenizer cannot be loaded"):
             tokenizer = open_clip.get_tokenizer(f"local-dir:{staged}")
     return Model(network.eval().requires_grad_(False), tokenizer)
 
@@ -69,7 +69,7 @@ def trunk_dimension(timm_model: str, label: str) -> int:
     """How many features a timm model gives. timm is asked once and its answer remembered."""
 
     def ask() -> str:
-        with _imported(label), _explained(f"{label}: timm has no model {timm_model}"):
+        with _imported(label), explained(f"{label}: timm has no model {timm_model}"):
             import timm
             import torch
 
@@ -185,7 +185,7 @@ def _imported(label: str) -> Iterator[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with _explained(f"{label}: PyTorch or open_clip cannot be imported", INSTALL):
+            with explained(f"{label}: PyTorch or open_clip cannot be imported", INSTALL):
                 declare_missing_ops()
                 import open_clip
             yield open_clip
@@ -195,7 +195,7 @@ def _imported(label: str) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _explained(what: str, remedy: str = "copy or download it again") -> Iterator[None]:
+def explained(what: str, remedy: str = "copy or download it again") -> Iterator[None]:
     """PyTorch, timm and transformers raise anything; it becomes one line."""
     try:
         yield

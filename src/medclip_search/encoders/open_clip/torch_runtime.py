@@ -40,6 +40,17 @@ def device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
+def share_cores(device: str) -> None:
+    """No more threads than this process may use cores, some of which decode meanwhile."""
+    if device != "cpu" or not hasattr(os, "sched_getaffinity"):
+        return
+    import torch
+
+    cores = len(os.sched_getaffinity(0))
+    if torch.get_num_threads() > cores:
+        torch.set_num_threads(cores)
+
+
 class TorchNetwork:
     """A model of open_clip, as a ``Network``.
 
@@ -67,7 +78,7 @@ class TorchNetwork:
         self.most_at_once = self.batch_size  # images or texts at once; less once memory ran out
         self.mixed = self.device == "cuda"
         self.network = model.network.to(self.device)
-        self._share_cores()
+        share_cores(self.device)
 
     def images(self, batch: Floats, layers: Sequence[Layer]) -> Mapping[Layer, Floats]:
         """(n, 3, H, W) float32 to (n, dimension) float32 for each layer asked for."""
@@ -147,13 +158,3 @@ class TorchNetwork:
         self.most_at_once = size // 2
         if self.device == "cuda":
             torch.cuda.empty_cache()
-
-    def _share_cores(self) -> None:
-        """No more threads than this process may use cores, some of which decode meanwhile."""
-        if self.device != "cpu" or not hasattr(os, "sched_getaffinity"):
-            return
-        import torch
-
-        cores = len(os.sched_getaffinity(0))
-        if torch.get_num_threads() > cores:
-            torch.set_num_threads(cores)

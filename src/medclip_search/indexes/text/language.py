@@ -77,6 +77,19 @@ def parse(text: str) -> Group:
     return _Parser(_tokens(text)).group(0)
 
 
+def plain(text: str) -> str:
+    """The words that are wanted, as typed, without operators or what must not be there."""
+
+    def wanted(group: Group) -> list[str]:
+        found = []
+        for occur, node in group.clauses:
+            if occur is not Occur.NOT:
+                found += wanted(node) if isinstance(node, Group) else [node.text]
+        return found
+
+    return " ".join(" ".join(wanted(parse(text))).split())
+
+
 def _tokens(text: str) -> list[_Token]:
     """Tokens as (kind, text); an operator that has nothing to act on is a plain word."""
     found: list[_Token] = []

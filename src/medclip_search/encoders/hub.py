@@ -15,15 +15,17 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from medclip_search.encoders.open_clip.packages import require_packages
 from medclip_search.errors import EncoderError, EncoderUnavailableError
 
 PREFIX = "hf-hub:"
 _PATIENCE = 10.0  # seconds that the hub may take to answer
 
 
-def cached(repository: str, names: Sequence[str]) -> Path | None:
-    """The first of these files that is in the cache, or ``None``."""
+def cached(repository: str, names: Sequence[str], option: str = "--model") -> Path | None:
+    """The first of these files that is in the cache, or ``None``.
+
+    ``option`` is what the user named the repository by.
+    """
     if importlib.util.find_spec("huggingface_hub") is None:
         return None
     _prepare()
@@ -35,25 +37,26 @@ def cached(repository: str, names: Sequence[str]) -> Path | None:
             found = try_to_load_from_cache(repository, name)
         except HFValidationError:
             raise EncoderError(
-                f"--model {PREFIX}{repository}: is not a name of the form ORGANISATION/MODEL"
+                f"{option} {PREFIX}{repository}: is not a name of the form ORGANISATION/MODEL"
             ) from None
         if isinstance(found, str):
             return Path(found)
     return None
 
 
-def fetched(repository: str, names: Sequence[str], *, every: bool = False) -> Path | None:
+def fetched(
+    repository: str, names: Sequence[str], *, every: bool = False, option: str = "--model"
+) -> Path | None:
     """The first of these files that the repository has (``every``: all), downloaded.
 
     Gives the path of the first in the cache, ``None`` where it has none of them. A file of
-    weights shows one bar. Raises ``EncoderUnavailableError`` with what to do, also where the
-    packages that could use it are absent.
+    weights shows one bar. Raises ``EncoderUnavailableError`` with what to do. The package
+    huggingface_hub must be there.
     """
-    require_packages(f"{PREFIX}{repository}")
     _prepare()
     from huggingface_hub import hf_hub_download
 
-    with _explained(repository):
+    with _explained(repository, option):
         there = [name for name in names if name in _listing(repository)]
         paths = []
         for name in there if every else there[:1]:
@@ -96,7 +99,7 @@ def _bar(*, shown: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _explained(repository: str) -> Iterator[None]:
+def _explained(repository: str, option: str) -> Iterator[None]:
     """What the hub raises, as one line with a remedy."""
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -108,7 +111,7 @@ def _explained(repository: str) -> Iterator[None]:
     name = f"{PREFIX}{repository}"
     elsewhere = (
         f"on a machine that has one run 'hf download {repository} --local-dir DIR' and copy the "
-        "folder, then give --model DIR, or set HF_HOME to a cache that has it"
+        f"folder, then give {option} DIR, or set HF_HOME to a cache that has it"
     )
     try:
         yield

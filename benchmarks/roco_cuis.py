@@ -52,9 +52,10 @@ class Judged:
     short: Mapping[str, str]
     qrels: Mapping[str, Mapping[str, int]]
 
-    def own(self, qid: str, case_id: str) -> bool:
-        """Whether a figure is of the query's own article."""
-        return self.figures[case_id].article == self.figures[qid].article
+    def own(self, qid: str) -> set[str]:
+        """The figures of the query's own article."""
+        article = self.figures[qid].article
+        return {one for one, case in self.figures.items() if case.article == article}
 
 
 def half(article: str) -> str:
@@ -120,8 +121,6 @@ def compare(
     judged = judge(figures, which, queries)
     groups = {topic.id: topic.group for topic in judged.topics}
     plain = PlainBM25({one: case.caption for one, case in judged.figures.items()})
-    spare = Counter(case.article for case in judged.figures.values())
-    of_article = {one: spare[case.article] for one, case in judged.figures.items()}
     found: dict[str, dict[str, Scores]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         place = library or Path(scratch) / "roco"
@@ -133,17 +132,16 @@ def compare(
                 }
                 run = {}
                 for qid, text in texts.items():
-                    ranked = plain.search(text, DEPTH + of_article[qid])
-                    others = [d for d in ranked if not judged.own(qid, d)][:DEPTH]
-                    run[qid] = {d: ranked[d] for d in others}
+                    own = judged.own(qid)
+                    ranked = plain.search(text, DEPTH + len(own))
+                    run[qid] = {d: ranked[d] for d in [d for d in ranked if d not in own][:DEPTH]}
                 scores = {BASELINE: score(run, judged.qrels, MEASURES, groups)}
                 for name, make in {DEFAULT: lambda text: Query(text=text), **settings}.items():
                     run = answer(
                         opened,
                         [(qid, make(text)) for qid, text in texts.items()],
                         DEPTH,
-                        left_out=lambda qid, hit: judged.own(qid, hit.id),
-                        spare=lambda qid: of_article[qid],
+                        left_out=judged.own,
                     )
                     scores[name] = score(run, judged.qrels, MEASURES, groups)
                 if show:

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from medclip_search.cases import Case
 from medclip_search.corpora import CorpusSpec, parse_corpora
 from medclip_search.corpora.files import file_fault
 from medclip_search.encoders.base import RUNTIMES, EncoderSpec, Runtime
-from medclip_search.errors import CaseNotFoundError, ImageError, UsageError
+from medclip_search.errors import CaseNotFoundError, ImageError, QueryError, UsageError
 from medclip_search.images import read_image
 from medclip_search.images.sources import source_mark, source_picture
-from medclip_search.indexes.columns import Columns
+from medclip_search.indexes.columns import Columns, case_values, fold
 from medclip_search.library import build as library_build
 from medclip_search.library import verify as library_verify
 from medclip_search.library.delete_images import DeletionSummary
@@ -101,6 +102,22 @@ class Library:
         key = _key(generation, case_id)
         return generation.cases([key])[key]
 
+    def cases(self, ids: Sequence[str] | None = None, where: Sequence[str] = ()) -> Iterator[Case]:
+        """Every case, streamed; or those of some ids (unknown ones left out), or that pass filters.
+
+        Raises ``FilterError``.
+        """
+        generation = self._generation
+        keys: set[int] | None = None
+        if ids is not None:
+            keys = {key for key in generation.keys_of(ids) if key is not None}
+        if where:
+            columns = generation.columns
+            parsed = [filters.parse_filter(one, columns.fields()) for one in where]
+            passing = set(np.flatnonzero(filters.mask(parsed, columns)).tolist())
+            keys = passing if keys is None else keys & passing
+        return (case for _, case in generation.catalogue.all_cases(keys))
+
     def image(self, case_id: str) -> Image.Image:
         """The full-size picture, decoded from its source (8-bit, windowed, upright).
 
@@ -142,6 +159,41 @@ class Library:
     def fields(self) -> list[str]:
         """Fields that filters accept: modality, region, corpus, …, and metadata columns."""
         return self._generation.columns.fields()
+
+    def field(self, name: str) -> str:
+        """A field's full name, as filters find it (``type`` for ``metadata.Type``).
+
+        Raises ``FilterError``, naming those there are.
+        """
+        return filters.stored_field(name, self._generation.columns)
+
+    def labels(self, field: str, case: Case) -> frozenset[str]:
+        """What a case has in a field (by its full name), in the form that filters compare."""
+        values = (fold(value) for name, value in case_values(case) if name == field)
+        return frozenset(value for value in values if value)
+
+    def vectors(self, space: str, ids: Sequence[str]) -> NDArray[np.float32]:
+        """The raw vectors of cases in a space, (n, dimension); NaN where one has none.
+
+        Raises ``QueryError`` where there is no such space.
+        """
+        generation = self._generation
+        if space not in generation.vectors:
+            known = ", ".join(generation.vectors) or "none"
+            raise QueryError(f"space: the library has no {space}; there are: {known}")
+        rows = np.full((len(ids), generation.spaces[space].dimension), np.nan, np.float32)
+        for at, key in enumerate(generation.keys_of(ids)):
+            row = None if key is None else generation.vectors[space].vector(key)
+            if row is not None:
+                rows[at] = row
+        return rows
+
+    def embed_words(self, texts: Sequence[str]) -> Mapping[str, NDArray[np.float32]]:
+        """Raw vectors of texts, (n, dimension), in each joint space; none where there is none.
+
+        Raises ``EncoderError`` where the encoder is not to be had.
+        """
+        return self._generation.encoder().encode_words(texts)
 
     def examples(self) -> list[str]:
         """A few short queries in words that this library answers well, for an empty page."""

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from medclip_search import __version__
+from medclip_search.cli_evaluate import evaluate
 from medclip_search.errors import MedClipError, UsageError
 
 _LIBRARY = click.argument("library", type=click.Path(path_type=Path))
@@ -245,6 +246,9 @@ def search(
         terminal.say(terminal.closing(hits))
     for note in hits.notes:
         terminal.say(f"note: {note}")
+
+
+commands.add_command(evaluate)
 
 
 @commands.command()

@@ -18,6 +18,7 @@ from medclip_search.search.hits import Hits
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from medclip_search.evaluation.outcome import Evaluation
     from medclip_search.library.ingest import BuildSummary
     from medclip_search.library.spared_images import Deletable
 
@@ -108,9 +109,9 @@ def closing(hits: Hits) -> str:
     return f"{counted(len(hits), 'hit')} in {hits.milliseconds:.0f} ms. {NOT_FOR_DIAGNOSIS}"
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, several: str = "") -> str:
     """``1 case``, ``2 cases``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {several or noun + 's'}"
 
 
 def info_lines(info: dict[str, Any]) -> Iterator[str]:
@@ -138,6 +139,33 @@ def _meaning(space: dict[str, Any]) -> str:
     if space["holds"] == "captions":
         return "captions, asked by words"
     return "images and words" if space["embeds_words"] else "images only"
+
+
+def evaluation_lines(found: Evaluation) -> Iterator[str]:
+    """Measures with their intervals, and what they are beside other runs."""
+    for name, scores in found.scores.items():
+        yield f"{name + ': ' if name else ''}{counted(len(scores.queries), 'query', 'queries')}"
+        means, intervals = scores.means(), scores.intervals()
+        for measure, value in means.items():
+            interval = _range(intervals[measure], measure)
+            yield f"  {measure:<12} {_figure(measure, value):>8}  {interval}"
+    for run, other in found.comparisons.items():
+        yield f"less {run}:"
+        for measure, value in other.scores.means().items():
+            change = other.differences[measure]
+            yield (
+                f"  {measure:<12} {_figure(measure, value):>8}  {change.mean:+.4f} "
+                f"{_range(change.interval)}  p = {change.p:.4f}  "
+                f"{change.better} better, {change.worse} worse"
+            )
+
+
+def _figure(measure: str, value: float) -> str:
+    return f"{value:g}" if measure == "MedR" else f"{value:.4f}"
+
+
+def _range(ends: tuple[float, float], measure: str = "") -> str:
+    return f"[{_figure(measure, ends[0])}, {_figure(measure, ends[1])}]"
 
 
 def summary_lines(library: Path, summary: BuildSummary) -> list[str]:

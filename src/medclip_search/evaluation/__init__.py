@@ -2,33 +2,39 @@
 
 It calls the public API of the library alone, so that what it measures is what users get:
 
-    from medclip_search import Library, Query, evaluation
+    from medclip_search import Library, evaluation
 
-    topics = evaluation.read_topics("med/MED.QRY")
-    qrels = evaluation.read_qrels("med/MED.REL")
     with Library.open("my-library") as library:
-        run = evaluation.answer(library, ((t.id, Query(text=t.text)) for t in topics), k=1000)
-    scores = evaluation.score(run, qrels, ["nDCG@10", "AP"])
-    print(scores.means(), scores.intervals())
+        found = evaluation.evaluate(library, "med/MED.QRY", "med/MED.REL")
+    print(found.to_json())
+
+``answer``, ``score`` and ``difference`` are the steps of it, for other queries than topics give.
 """
 
 from __future__ import annotations
 
 from medclip_search.evaluation.answer import answer
 from medclip_search.evaluation.compare import Difference, difference
+from medclip_search.evaluation.evaluate import evaluate
+from medclip_search.evaluation.labels import columns_of, evaluate_labels
 from medclip_search.evaluation.measures import Scores, score
+from medclip_search.evaluation.outcome import Evaluation
 from medclip_search.evaluation.qrels import Qrels, read_qrels, write_qrels
 from medclip_search.evaluation.runs import Run, read_run, write_run
 from medclip_search.evaluation.topics import Topic, read_topics, write_topics
 
 __all__ = [
     "Difference",
+    "Evaluation",
     "Qrels",
     "Run",
     "Scores",
     "Topic",
     "answer",
+    "columns_of",
     "difference",
+    "evaluate",
+    "evaluate_labels",
     "read_qrels",
     "read_run",
     "read_topics",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sized
 from typing import Protocol
 
 from medclip_search.evaluation.runs import ranking
@@ -23,24 +23,25 @@ def answer(
     k: int = 1000,
     *,
     named: Callable[[Hit], str] = lambda hit: hit.id,
-    left_out: Callable[[str, Hit], bool] = lambda _, __: False,
-    spare: Callable[[str], int] = lambda _: 0,
-    heard: Callable[[str, Hits], object] = lambda _, __: None,
+    left_out: Callable[[str], Collection[str]] = lambda _: (),
+    heard: Callable[[str, list[Hit], Hits], object] = lambda _, __, ___: None,
     progress: Progress = SILENT,
+    total: int | None = None,
 ) -> dict[str, dict[str, float]]:
     """The run of (id, query) pairs: the best ``k`` of each, with scores that fall strictly.
 
-    ``named`` says how judgements call a hit. ``left_out(id, hit)`` takes hits out of the ranking
-    before ranks are counted, such as those of the query's own case; ``spare(id)`` is how many
-    there may be, so that ``k`` are left. ``heard`` sees all the hits.
+    ``named`` says how judgements call a hit. ``left_out(id)`` are the cases that are taken out of
+    a query's answers before ranks are counted, such as its own. ``heard`` gets what is left, and
+    the whole answer. ``total`` is how many queries there are, where ``queries`` does not know.
     """
-    queries = list(queries)
+    total = len(queries) if isinstance(queries, Sized) else total
     run: dict[str, dict[str, float]] = {}
-    with progress("queries", len(queries), "query") as advance:
+    with progress("queries", total, "query") as advance:
         for qid, query in queries:
-            hits = library.search(query, k + spare(qid))
-            heard(qid, hits)
-            kept = [hit for hit in hits if not left_out(qid, hit)][:k]
+            without = left_out(qid)
+            hits = library.search(query, k + len(without))
+            kept = [hit for hit in hits if hit.id not in without][:k]
+            heard(qid, kept, hits)
             run[qid] = ranking((named(hit), hit.score) for hit in kept)
             advance(1)
     return run

@@ -24,6 +24,7 @@ MEDIAN_RANK = "MedR"
 """The rank of the first relevant answer (inf where there is none), of which the median is taken."""
 
 DEFAULT = ("nDCG@10", "AP", "P@10", "R@100", "RR", MEDIAN_RANK)
+UNBOUNDED = 1000
 _KNOWN = "for example nDCG@10, AP, P@10, R@100, RR, RR@10, Rprec, Success@5, Bpref, Judged@10, MedR"
 
 
@@ -62,27 +63,31 @@ def score(
     qrels: Qrels,
     measures: Sequence[str] = DEFAULT,
     groups: Mapping[str, str] | None = None,
+    *,
+    every: bool = False,
 ) -> Scores:
     """Judge a run: a query that it does not answer counts as answered by nothing.
 
-    Queries without a relevant document are left out. Raises ``UsageError`` for a measure that is
-    not known.
+    Queries without a relevant document are left out, or with ``every`` count as 0. Raises
+    ``UsageError`` for a measure that is not known.
     """
     import ir_measures
 
     measures = [name for text in measures for name in measure_names(text)]
     parsed = {name: _parse(name) for name in measures if name != MEDIAN_RANK}
-    judged = {q: dict(known) for q, known in qrels.items() if max(known.values(), default=0) > 0}
+    answerable = {q for q, known in qrels.items() if max(known.values(), default=0) > 0}
+    judged = {q: dict(known) for q, known in qrels.items() if every or q in answerable}
     # Both as the ranks they stand for, so that single precision makes no ties.
     answers = {q: [one for one, _ in ranked(run.get(q, {}))] for q in judged}
     place = {q: at for at, q in enumerate(judged)}
     values = {name: np.zeros(len(judged)) for name in measures}
-    if parsed and judged:
+    if parsed and answerable:
         minus_rank = {
             q: {d: -float(rank) for rank, d in enumerate(each)} for q, each in answers.items()
         }
         names = {str(one): name for name, one in parsed.items()}
-        evaluator = ir_measures.evaluator(list(parsed.values()), judged)
+        known = {q: judged[q] for q in judged if q in answerable}
+        evaluator = ir_measures.evaluator(list(parsed.values()), known)
         for found in evaluator.iter_calc(minus_rank):
             values[names[str(found.measure)]][place[found.query_id]] = found.value
     if MEDIAN_RANK in values:
@@ -90,8 +95,8 @@ def score(
             next((at for at, d in enumerate(answers[q], 1) if judged[q].get(d, 0) > 0), np.inf)
             for q in judged
         ]
-    known = groups or {}
-    return Scores(tuple(judged), tuple(known.get(q) or q for q in judged), values)
+    grouped = groups or {}
+    return Scores(tuple(judged), tuple(grouped.get(q) or q for q in judged), values)
 
 
 def measure_names(text: str) -> list[str]:
@@ -112,6 +117,12 @@ def check_measures(measures: Sequence[str]) -> list[str]:
         if name != MEDIAN_RANK:
             _parse(name)
     return names
+
+
+def depth(measures: Sequence[str]) -> int:
+    """How many answers the measures look at: 1,000 where one sets no bound."""
+    bounds = [re.search(r"@(\d+)$", name) for name in measures]
+    return max(int(one[1]) if one else UNBOUNDED for one in bounds)
 
 
 def _parse(name: str) -> Any:

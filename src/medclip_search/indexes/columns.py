@@ -97,7 +97,7 @@ def build_columns(cases: Iterable[tuple[int, Case]], folder: Path) -> None:
         spills: dict[str, _Spill] = {}
         try:
             for key, case in cases:
-                for field, value in _values(case):
+                for field, value in case_values(case):
                     if field not in spills:
                         path = spill / f"{len(spills)}.arrow"
                         spills[field] = _Spill(path, _plain if field == _ID else _encoded)
@@ -120,8 +120,8 @@ def build_columns(cases: Iterable[tuple[int, Case]], folder: Path) -> None:
         shutil.rmtree(spill)
 
 
-def _values(case: Case) -> Iterator[tuple[str, Value]]:
-    """All (field, value) of a case."""
+def case_values(case: Case) -> Iterator[tuple[str, Value]]:
+    """All (stored field, value) of a case."""
     yield _ID, case.id
     yield "has_image", case.image is not None
     yield "has_caption", bool(case.caption)
@@ -411,11 +411,11 @@ class Columns:
         return int(np.count_nonzero(self.live))
 
     def _field(self, name: str) -> _Field:
-        stored = self._resolve(name)
+        stored = self.resolve(name)
         return self._stored.get(stored, self._nothing[stored in SEVERAL])
 
-    def _resolve(self, name: str) -> str:
-        """The stored name of a field as the user writes it."""
+    def resolve(self, name: str) -> str:
+        """The stored name of a field as the user writes it; ``KeyError`` where there is none."""
         for candidate in (name, METADATA + name):
             if candidate in self._stored or candidate in SINGLE or candidate in SEVERAL:
                 return candidate

@@ -61,10 +61,7 @@ class Filter:
         try:
             holds = self._holds(columns)
         except KeyError:
-            raise FilterError(
-                f"{self.text}: no field is called {self.field!r}{_near(self.field, columns)}; "
-                f"{_known(columns.fields())}"
-            ) from None
+            raise _no_field(self.text, self.field, columns) from None
         return holds if self.wanted else ~holds
 
     def _holds(self, columns: Columns) -> Mask:
@@ -151,9 +148,24 @@ def mask(filters: Iterable[Filter], columns: Columns) -> Mask:
     return passing
 
 
+def stored_field(name: str, columns: Columns) -> str:
+    """The stored name of a field as the user writes it. Raises ``FilterError``."""
+    try:
+        return columns.resolve(name)
+    except KeyError:
+        raise _no_field(name, name, columns) from None
+
+
+def _no_field(text: str, field: str, columns: Columns) -> FilterError:
+    return FilterError(
+        f"{text}: no field is called {field!r}{_near(field, columns)}; {_known(columns.fields())}"
+    )
+
+
 def _near(field: str, columns: Columns) -> str:
     names = {name.casefold(): name for name in columns.fields()}
-    near = difflib.get_close_matches(field.casefold(), names, n=3)
+    within = [name for name in names if name.endswith(f".{field.casefold()}")]
+    near = within[:3] or difflib.get_close_matches(field.casefold(), names, n=3)
     return f" (perhaps {' or '.join(names[name] for name in near)})" if near else ""
 
 

@@ -1,0 +1,184 @@
+"""A library by judgements: ask it the queries of a collection, and measure what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from medclip_search.api import Library
+from medclip_search.errors import EvaluationError, UsageError
+from medclip_search.evaluation.answer import answer
+from medclip_search.evaluation.asked import Asked, LeftOut, Mode, ask, check_mode, check_settings
+from medclip_search.evaluation.compare import difference
+from medclip_search.evaluation.measures import DEFAULT, check_measures, depth, score
+from medclip_search.evaluation.names import Names
+from medclip_search.evaluation.notes import Notes
+from medclip_search.evaluation.outcome import Comparison, Evaluation
+from medclip_search.evaluation.qrels import Qrels, match_topics, read_qrels
+from medclip_search.evaluation.runs import ranked, read_run
+from medclip_search.evaluation.topics import Topic, read_topics
+from medclip_search.progress import SILENT, Progress
+from medclip_search.search.hits import Hit, Hits
+
+_SHOWN = 3
+
+
+def evaluate(
+    library: Library,
+    queries: str | Path | Sequence[Topic],
+    qrels: str | Path | Qrels,
+    *,
+    mode: Mode = "words",
+    measures: Sequence[str] = DEFAULT,
+    k: int | None = None,
+    where: Sequence[str] = (),
+    corpus: str = "",
+    leave_out: str = "",
+    compare: Sequence[str | Path] = (),
+    settings: Mapping[str, Any] | None = None,
+    progress: Progress = SILENT,
+) -> Evaluation:
+    """Ask all judged queries, judge the answers, and compare them with other runs.
+
+    ``queries`` and ``qrels`` are files in any form that ``topics`` and ``qrels`` read, or what was
+    read; judgements name cases by their source's ids, of the corpus ``corpus`` where several have
+    them. ``k`` is how many answers are judged: as many as the measures look at, 1,000 where they
+    set no bound. ``where`` are filters, ``settings`` further fields of every ``Query``;
+    ``leave_out`` is the column whose value the answers must not share with a query that is a case.
+    ``compare`` are runs of other systems.
+
+    Raises ``EvaluationError`` where nothing can be judged, and what a search raises.
+    """
+    check_mode(mode)
+    check_settings(settings := settings or {})
+    names_of_measures = check_measures(measures)
+    k = check_depth(k, names_of_measures)
+    others = {str(path): read_run(path) for path in compare}
+    folder = _folder(queries) if isinstance(queries, str | Path) else Path()
+    topics = read_topics(queries) if isinstance(queries, str | Path) else list(queries)
+    judged = read_qrels(qrels) if isinstance(qrels, str | Path) else qrels
+    judged = match_topics(judged, [topic.id for topic in topics])
+    notes = Notes()
+    topics = _judged_topics(topics, judged, notes)
+    library.cases((), where)  # says what is wrong with a filter before the first query
+    for name, other in others.items():
+        if not any(topic.id in other for topic in topics):
+            raise EvaluationError(f"{name}: answers none of the judged queries; give another run")
+    asked = ask(library, topics, mode, folder, corpus)
+    judged = {one.id: judged[one.id] for one in asked}
+    names = Names(library, (d for known in judged.values() for d in known), corpus)
+    _tell_unknown(judged, names, notes)
+    without = LeftOut(library, asked, leave_out)
+    judged = _without_own(judged, asked, names, without)
+
+    seen = [0, 0]  # of the first ten answers: judged, all
+
+    def heard(qid: str, kept: list[Hit], hits: Hits) -> None:
+        notes.hear(hits)
+        first = [names.of(hit) in judged[qid] for hit in kept[:10]]
+        seen[0] += sum(first)
+        seen[1] += len(first)
+
+    run = answer(
+        library,
+        ((one.id, one.query(library, {**settings, "where": where})) for one in asked),
+        k,
+        named=names.of,
+        left_out=without.ids,
+        heard=heard,
+        progress=progress,
+        total=len(asked),
+    )
+    groups = {one.id: one.group or without.group(one.id) for one in asked}
+    scores = score(run, judged, names_of_measures, groups)
+    if not scores.queries:
+        raise EvaluationError("no judged query has a relevant document that may answer it")
+    if (irrelevant := len(asked) - len(scores.queries)) > 0:
+        notes.add(f"{irrelevant} judged queries have no relevant document and are left out")
+    # Where only what is relevant is listed, this would be the precision over again.
+    if seen[0] < seen[1] and min(min(known.values()) for known in judged.values() if known) < 1:
+        share = f"{seen[0] / seen[1]:.0%}"
+        notes.add(f"{share} of the first ten answers are judged; others count as irrelevant")
+    comparisons = {}
+    for name, other in others.items():
+        cut = {qid: _cut(known, k, without.ids(qid), names) for qid, known in other.items()}
+        theirs = score(cut, judged, names_of_measures, groups)
+        found = {one: difference(scores, theirs, one) for one in names_of_measures}
+        comparisons[name] = Comparison(theirs, found)
+    facts = {"mode": mode, "k": k}
+    return Evaluation({"": scores}, run, comparisons, notes.lines(), facts)
+
+
+def check_depth(k: int | None, measures: Sequence[str]) -> int:
+    """How many answers to judge. Raises ``UsageError`` where fewer are asked for than measured."""
+    if k is None:
+        return depth(measures)
+    if isinstance(k, bool) or k < 1:
+        raise UsageError(f"-k {k}: how many answers are judged must be at least 1")
+    return k
+
+
+def _folder(path: str | Path) -> Path:
+    path = Path(path).expanduser()
+    return path if path.is_dir() else path.parent
+
+
+def _judged_topics(topics: list[Topic], judged: Qrels, notes: Notes) -> list[Topic]:
+    both = [topic for topic in topics if topic.id in judged]
+    if not both:
+        raise EvaluationError(
+            f"no query is judged: the queries are {_some(t.id for t in topics)}, the judgements "
+            f"are of {_some(judged)}; give the two files of one collection"
+        )
+    if more := len(topics) - len(both):
+        notes.add(f"{more} of {len(topics)} queries are not judged, and were not asked")
+    if more := len(judged.keys() - {topic.id for topic in both}):
+        notes.add(f"{more} judged queries are not among the queries, and were not asked")
+    return both
+
+
+def _tell_unknown(judged: Qrels, names: Names, notes: Notes) -> None:
+    every = len(names.cases) + len(names.unknown)
+    if not names.cases:
+        raise EvaluationError(
+            f"none of the {every} judged documents ({_some(names.unknown)}) is in the library; "
+            "judgements name cases by the ids of their source: is it the library of this "
+            "collection?"
+        )
+    if names.unknown:
+        notes.add(
+            f"{len(names.unknown)} of {every} judged documents are not in the library "
+            f"({_some(names.unknown)}): a relevant one counts as not found"
+        )
+
+
+def _without_own(
+    judged: Mapping[str, Mapping[str, int]], asked: Sequence[Asked], names: Names, without: LeftOut
+) -> dict[str, dict[str, int]]:
+    """The judgements without the cases that must not answer."""
+    left: dict[str, dict[str, int]] = {}
+    for one in asked:
+        out = without.ids(one.id)
+        left[one.id] = {
+            d: grade
+            for d, grade in judged[one.id].items()
+            if d not in names.cases or names.cases[d].id not in out
+        }
+    return left
+
+
+def _cut(known: Mapping[str, float], k: int, out: set[str], names: Names) -> dict[str, float]:
+    """The first ``k`` of another's answers, without the cases that must not answer."""
+    kept = [
+        (d, value)
+        for d, value in ranked(known)
+        if d not in out and not (d in names.cases and names.cases[d].id in out)
+    ]
+    return dict(kept[:k])
+
+
+def _some(ids: Any) -> str:
+    """A few of some ids, for a message."""
+    ids = list(ids)
+    return ", ".join(str(one)[:40] for one in ids[:_SHOWN]) + (", …" if len(ids) > _SHOWN else "")

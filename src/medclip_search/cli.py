@@ -9,13 +9,16 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from medclip_search import __version__
 from medclip_search.cli_evaluate import evaluate
 from medclip_search.errors import MedClipError, UsageError
+
+if TYPE_CHECKING:
+    from medclip_search.search.fuse import Fusion
 
 _LIBRARY = click.argument("library", type=click.Path(path_type=Path))
 _MODEL = click.option(
@@ -190,6 +193,20 @@ def _delete_images(library: Path, *, ask: bool) -> None:
     metavar="KEY=VALUE",
     help="A filter: modality=CT, region=thorax, year=2010..2015, any column.",
 )
+@click.option(
+    "--fusion",
+    type=click.Choice(["convex", "rrf"]),
+    default="convex",
+    show_default=True,
+    help="How the lists of words and images become one: by calibrated scores or by ranks.",
+)
+@click.option(
+    "--weight",
+    "weights",
+    multiple=True,
+    metavar="PART=NUMBER",
+    help="How much words, image, vector or not-image count: image=2, or image=2,1 for each.",
+)
 @_MODEL
 @_RERANK
 @click.option(
@@ -211,6 +228,8 @@ def search(
     like: tuple[str, ...],
     dislike: tuple[str, ...],
     where: tuple[str, ...],
+    fusion: Fusion,
+    weights: tuple[str, ...],
     model: str | None,
     rerank: str | None,
     rerank_ms: int | None,
@@ -234,6 +253,8 @@ def search(
         where=where,
         like=like,
         dislike=dislike,
+        fusion=fusion,
+        weights=weights,
         rerank_ms=RERANK_MS if rerank_ms is None else rerank_ms,
     )
     with Library.open(library, model=model, rerank=rerank) as opened:

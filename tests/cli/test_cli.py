@@ -67,6 +67,18 @@ def test_search_as_json_is_one_object_a_line_and_nothing_else(cli: Cli, place: P
     assert (evidence["list"], evidence["rank"]) == ("image:compact", 1)
 
 
+def test_fusion_and_weights(cli: Cli, place: Path) -> None:
+    asked = ("search", place / "lib", *caption(5).split(), "--image", place / "query.png", "--json")
+    for fusion in ("convex", "rrf"):
+        first = {}
+        for weight in ("words=9", "image=9"):
+            _, out, _ = cli(*asked, "--fusion", fusion, "--weight", weight, "-k", 1)
+            first[weight] = json.loads(out)
+        assert [hit["id"] for hit in first.values()] == ["fig-005", "fig-003"]
+    shares = [one["share"] for one in first["image=9"]["evidence"]["lists"]]
+    assert shares[0] == pytest.approx(9 / 61)
+
+
 def test_no_hits_is_an_answer(cli: Cli, place: Path) -> None:
     status, out, _ = cli("search", place / "lib", "zzzyqx", "--json")
     assert (status, out) == (0, "")
@@ -105,6 +117,8 @@ def test_filters_unwanted_words_and_feedback(cli: Cli, place: Path) -> None:
         (["search", "{}/lib", "--image", "{}/gone.png"], 1, "gone.png"),
         (["search", "{}/lib", "--image", "{}"], 1, "lder"),
         (["search", "{}/lib", "x", "--like", "no-such-id"], 2, "no-such-id"),
+        (["search", "{}/lib", "x", "--fusion", "sum"], 2, "sum"),
+        (["search", "{}/lib", "x", "--weight", "words=-1"], 2, "weights: words must be 0 or more"),
         (["search", "{}/lib", "x", "--frobnicate"], 2, "--frobnicate"),
         (["search"], 2, "LIBRARY"),
         (["frobnicate"], 2, "frobnicate"),

@@ -206,6 +206,41 @@ def test_scores_are_bm25(captions: list[str], words: list[str]) -> None:
         assert got[key] == pytest.approx(score, abs=0.002)
 
 
+ASKED = ["lung", "chest ct*", '"ground glass" lung', "NOT chest", "pnuemonia", "xyzzyx"]
+
+
+@pytest.mark.parametrize("words", ASKED)
+def test_given_cases_score_as_a_search_scores_them(index: TextIndex, words: str) -> None:
+    keys = np.array([20, 7, 1, 2, 6, 3, 5, 4, 0], np.int64)
+    scores = dict(zip(*(array.tolist() for array in index.search(words, 100)), strict=True))
+    expected = [scores.get(key, 0) for key in keys.tolist()]
+    assert index.score(words, keys).tolist() == pytest.approx(expected, abs=1e-3)
+    assert len(index.score(words, keys[:0])) == 0
+
+
+def test_given_cases_score_as_terms_score_them(index: TextIndex) -> None:
+    weights = {"lung": 1.0, "liver": 0.5}
+    keys = np.arange(8, dtype=np.int64)[::-1]
+    scores = dict(zip(*(a.tolist() for a in index.search_terms(weights, 100)), strict=True))
+    assert scores
+    expected = [scores.get(key, 0) for key in keys.tolist()]
+    assert index.score_terms(weights, keys).tolist() == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_full_score_is_that_of_an_average_caption_with_all_words(tmp_path: Path) -> None:
+    index = opened(tmp_path / "i", documents(["lung nodule", "liver cyst", "lung cyst"]))
+    keys, _ = index.search('"lung nodule"', 1)
+    assert keys.tolist() == [0]
+    # Said again, and what must not be there, is not asked for; an unknown word is rarer than all.
+    assert index.full_score("lung nodule lung NOT cyst") == pytest.approx(
+        index.full_score("lung") + index.full_score("nodule")
+    )
+    known = index.score("lung nodule", keys)[0]
+    assert index.full_score("lung nodule") == pytest.approx(known, abs=2e-3)
+    assert index.full_score("xyzzyx") > index.full_score("nodule")
+    assert index.full_score("") == index.full_score("NOT lung") == index.full_score("lun*") == 0
+
+
 def measured(index: TextIndex, data: Path) -> tuple[float, float]:
     """Mean average precision and nDCG@10 on the MED collection."""
     relevant: dict[int, set[int]] = {}

@@ -142,6 +142,21 @@ def test_zero_and_broken_rows_break_nothing(engine: Engine, centred: bool, tmp_p
     np.testing.assert_allclose(scores, cosines, atol=1e-6)
 
 
+@pytest.mark.parametrize("count", [5, 900, 5000])
+def test_typical_is_the_mean_cosine(count: int, tmp_path: Path) -> None:
+    rows = clustered(count, 16)
+    keys = np.arange(count)
+    keys[1] = -1  # a row that died
+    opened = build(tmp_path / "i", rows, keys, centred=False)
+    for query in clustered(4, 16, seed=5).astype(np.float32):
+        scores = oracle(rows, keys, query, count, centred=False)[1]
+        assert opened.typical(query) == pytest.approx(
+            scores.mean(), abs=0.02 if count > 1024 else 1e-6
+        )
+    centred = build(tmp_path / "c", rows)
+    assert centred.typical(rows[0].astype(np.float32)) == 0
+
+
 def test_zero_row_scores_zero(tmp_path: Path) -> None:
     rows = clustered(5, 8)
     rows[2] = 0

@@ -153,9 +153,17 @@ def test_an_image_finds_itself_in_both_spaces(built: Path, oracle: OpenClip) -> 
         hits = opened.search(Query(image=draw(12)), k=FIGURES)
     assert hits[0].id == "fig-012"
     named = {e.name: e.rank for e in hits[0].lists}
-    assert named == {"image:biomedclip": 1, "image:biomedclip-trunk": 1}
+    assert named["image:biomedclip"] == named["image:biomedclip-trunk"] == 1
     expected = cosines(oracle.image(12), {f"fig-{s:03d}": oracle.image(s) for s in range(FIGURES)})
     agree(scores_of(hits, "image:biomedclip"), expected)
+
+
+def test_an_image_finds_captions_by_what_they_mean(built: Path, oracle: OpenClip) -> None:
+    with Library.open(built) as opened:
+        hits = opened.search(Query(image=draw(12)), k=FIGURES)
+    captions = {f"fig-{s:03d}": oracle.words(caption(s)) for s in range(FIGURES) if s % 4}
+    found = scores_of(hits, "image-to-captions:biomedclip-captions")
+    agree(found, cosines(oracle.image(12), captions))
 
 
 def test_a_composed_query_hears_every_part(built: Path) -> None:
@@ -172,6 +180,7 @@ def test_a_composed_query_hears_every_part(built: Path) -> None:
         "words-to-captions:biomedclip-captions",
         "image:biomedclip",
         "image:biomedclip-trunk",
+        "image-to-captions:biomedclip-captions",
         "not-image:biomedclip",
         "not-image:biomedclip-trunk",
     }

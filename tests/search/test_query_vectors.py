@@ -144,7 +144,7 @@ def test_words_meet_the_vectors_of_captions(library: SmallLibrary, tmp_path: Pat
     assert "by what the caption means" in meant.why
     shown = engine.search(library, Query(image=picture(HUES["red"], 5)), 12)
     names = {e.name for hit in shown for e in hit.lists}
-    assert names == {"image:hues"}
+    assert names == {"image:hues", "image-to-captions:hues-captions"}
     unwanted = engine.search(library, Query(text="plate", not_image=picture(HUES["red"], 5)), 12)
     names = {e.name for hit in unwanted for e in hit.lists}
     assert "not-image:hues" in names

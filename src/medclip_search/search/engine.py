@@ -18,7 +18,7 @@ from medclip_search.encoders.base import Floats
 from medclip_search.errors import EncoderUnavailableError, QueryError
 from medclip_search.images import read_image
 from medclip_search.search import explain, filters, retrieve
-from medclip_search.search.fuse import RankedList, evidence, fuse
+from medclip_search.search.fuse import RankedList, completed, evidence, fuse, weighted
 from medclip_search.search.hits import Hit, Hits
 from medclip_search.search.query import ImageInput, Query
 from medclip_search.search.rerank import Reranked, rerank
@@ -53,8 +53,9 @@ def search(
     if allowed is not None and not allowed.any():
         notes.append("No case passes the filters.")
     depth = max(STEERED_DEPTH if liked or disliked else LEAST_DEPTH, 4 * int(k))
-    lists = _lists(generation, query, liked, depth, allowed, notes)
-    keys, scores = fuse(lists, generation.columns.order)
+    order = generation.columns.order
+    lists = completed(_lists(generation, query, liked, depth, allowed, notes), order)
+    keys, scores = fuse(lists, order, query.fusion)
     read = _reranked(generation, query, reader, keys, scores, notes)
     keys = read.keys
     steered = None
@@ -106,13 +107,16 @@ def _lists(
     images = _encoded_images(generation, (*pictures, *others), notes)
     wanted, unwanted = images[: len(pictures)], images[len(pictures) :]
     lists: list[RankedList] = []
-    for text, vectors in zip(query.text, words, strict=True):
-        lists += retrieve.words_lists(generation, text, vectors, depth, allowed)
-        notes += _word_notes(generation, text, lists)
-    for vectors in wanted:
-        lists += retrieve.image_lists(generation, vectors, depth, allowed)
-    for vector in cast("tuple[Floats, ...]", query.vector):
-        lists.append(retrieve.vector_list(generation, vector, query.space, depth, allowed))
+    for at, (text, meant) in enumerate(zip(query.text, words, strict=True)):
+        found = retrieve.words_lists(generation, text, meant, depth, allowed)
+        notes += _word_notes(generation, text, found)
+        lists += weighted(found, query.weight("words", at))
+    for at, vectors in enumerate(wanted):
+        found = retrieve.image_lists(generation, vectors, depth, allowed)
+        lists += weighted(found, query.weight("image", at))
+    for at, vector in enumerate(cast("tuple[Floats, ...]", query.vector)):
+        one = retrieve.vector_list(generation, vector, query.space, depth, allowed)
+        lists += weighted([one], query.weight("vector", at))
     if not (query.text or query.image or query.vector):
         cases = generation.cases(liked)
         for key in liked:
@@ -120,10 +124,9 @@ def _lists(
         if not liked:
             passing = generation.columns.live if allowed is None else allowed
             lists.append(retrieve.filter_list(generation, passing, depth))
-    if unwanted and lists:
-        candidates = np.unique(np.concatenate([one.keys for one in lists]))
-        for vectors in unwanted:
-            lists += retrieve.unwanted_image_lists(generation, vectors, candidates)
+    for at, vectors in enumerate(unwanted):
+        found = retrieve.unwanted_image_lists(generation, vectors)
+        lists += weighted(found, query.weight("not-image", at))
     return lists
 
 
@@ -227,13 +230,14 @@ def _hits(
     steered: Steered | None,
 ) -> tuple[Hit, ...]:
     cases: dict[int, Case] = generation.cases(keys.tolist())
+    found = evidence(lists, keys.tolist(), query.fusion)
     hits = []
     for place, (key, score) in enumerate(zip(keys.tolist(), scores.tolist(), strict=True)):
         case = cases[key]
-        found = evidence(lists, key)
+        told = found[place]
         if key in read.evidence:
-            found = (*found, read.evidence[key])
-        hit = Hit(place + 1, case.id, score, case, found)
+            told = (*told, read.evidence[key])
+        hit = Hit(place + 1, case.id, score, case, told)
         feedback = steered.evidence(place) if steered is not None else None
         why = explain.why(
             hit.lists,

@@ -16,6 +16,7 @@ _WAYS = {
     "words-to-captions:": "by what the caption means",
     "words-through-captions:": "by likeness to pictures whose captions have the words",
     "image:": "by image likeness",
+    "image-to-captions:": "by captions that mean what the image shows",
     "vector:": "by likeness to the given vector",
     "like:": "by likeness to what you like",
     "like-words": "by words of what you like",
@@ -39,12 +40,14 @@ def why(
 ) -> str:
     """The sentence for one hit of a query with the ``wanted`` texts and so many likes."""
     best: dict[str, ListEvidence] = {}
+    ranks: dict[str, int] = {}
     for one in lists:
         name = "".join(one.name.partition(":")[:2])
-        best[name] = min(one, best.get(name, one), key=lambda evidence: evidence.rank)
+        if one.rank is not None and one.rank <= ranks.get(name, one.rank):
+            best[name], ranks[name] = one, one.rank
     parts = []
     for name, one in sorted(best.items(), key=lambda item: item[0].startswith("not-")):
-        part = f"{ordinal(one.rank)} {_WAYS[name]}"
+        part = f"{ordinal(ranks[name])} {_WAYS[name]}"
         if name == "image:":
             part += f" ({one.score:.2f})"
         if name == "words" and (found := matched_words(case, wanted, text)):

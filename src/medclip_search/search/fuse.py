@@ -1,69 +1,186 @@
-"""Reciprocal rank fusion: several ranked lists to one.
+"""Fusion: several ranked lists to one ranking.
 
-A case scores the sum of ``weight / (60 + rank)`` over the lists that hold it (Cormack, Clarke and
-Büttcher, Reciprocal Rank Fusion Outperforms Condorcet and Individual Rank Learning Methods, SIGIR
-2009). Ranks of lists of different kinds can be compared; their scores cannot.
+Each list has an exact score for every candidate (``completed``), so that no score is compared
+with an absence. Two ways to fuse:
+
+``convex``: the mean of the lists' scores, each placed between what says nothing (0) and what is
+certain (1) by theory, not by judgements (``Scale``); weighted, with BM25, which lies on one side
+of nothing, counted double a cosine, which lies on both. After Bruch, Gai and Ingber, An Analysis
+of Fusion Functions for Hybrid Retrieval, TOIS 2023, arXiv:2210.11934; there the greatest score
+found is taken for certain, here what the query itself would score, so that a long text of which
+no case has more than a little says little.
+
+``rrf``: the sum of ``weight / (60 + rank)`` (Cormack, Clarke and Büttcher, Reciprocal Rank Fusion
+Outperforms Condorcet and Individual Rank Learning Methods, SIGIR 2009).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medclip_search.search.hits import ListEvidence
 
+Keys = NDArray[np.int64]
+Doubles = NDArray[np.float64]
+Fusion = Literal["convex", "rrf"]
+
+FUSIONS: tuple[Fusion, ...] = ("convex", "rrf")
 RRF_K = 60
-_DECIMALS = 12
+_DECIMALS = 9
+_LEAST_SPREAD = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Where a list's scores lie: ``nothing`` is the score of a case that has nothing to do with
+    the query, ``certain`` that of the query itself; ``range`` is how far scores reach, in units of
+    the way between them (a cosine reaches as far below nothing: 2).
+    """
+
+    nothing: float = 0.0
+    certain: float = 1.0
+    range: float = 1.0
+
+    def place(self, scores: NDArray[np.float32]) -> Doubles:
+        """Scores as shares of the way from nothing to certain; 0 for an unknown one (NaN)."""
+        way = max(self.certain - self.nothing, _LEAST_SPREAD)
+        return np.asarray(np.nan_to_num((scores.astype(np.float64) - self.nothing) / way))
 
 
 @dataclass(frozen=True, slots=True)
 class RankedList:
     """Cases in order, best first: keys (n,) int64 without repeats, scores (n,) float32.
 
-    ``name`` is as in ``ListEvidence``. An ``unwanted`` list takes its share away, and brings no
-    case of its own.
+    ``name`` is as in ``ListEvidence``. ``score`` gives the exact scores of any cases, NaN for one
+    that the list cannot score. ``listed`` tells which cases the list brought itself; ``None`` for
+    all. An ``unwanted`` list takes its share away, and brings no case of its own.
     """
 
     name: str
-    keys: NDArray[np.int64]
+    keys: Keys
     scores: NDArray[np.float32]
     weight: float = 1.0
     unwanted: bool = False
+    scale: Scale = Scale()
+    score: Callable[[Keys], NDArray[np.float32]] | None = field(default=None, compare=False)
+    listed: NDArray[np.bool_] | None = None
 
-    def shares(self) -> NDArray[np.float64]:
-        """What the list adds to the score of each of its cases, (n,)."""
-        weight = -self.weight if self.unwanted else self.weight
-        return weight / (RRF_K + np.arange(1, len(self.keys) + 1))
+    def shares(self, fusion: Fusion, total: float) -> Doubles:
+        """What the list adds to the score of each of its cases, (n,).
+
+        ``total`` is the sum of the wanted lists' weights (``total_weight``).
+        """
+        sign = -1.0 if self.unwanted else 1.0
+        if fusion == "rrf":
+            # To have none of the words, or no picture, is no place in a ranking.
+            none = (self.scores <= self.scale.nothing) & (self.scale.range == 1)
+            placed = np.isfinite(self.scores) & (~none | (self.ranks() > 0))
+            ranks = np.arange(1, len(self.keys) + 1)
+            return np.asarray(sign * self.weight * placed / (RRF_K + ranks))
+        place = self.scale.place(self.scores)
+        if self.unwanted:  # to be unlike what is unwanted speaks for nothing: most cases are
+            place = np.maximum(place, 0)
+        return sign * self._convex_weight() * place / total
+
+    def _convex_weight(self) -> float:
+        return self.weight / self.scale.range
+
+    def ranks(self) -> Keys:
+        """The rank of each case among those that the list brought itself, from 1; 0 for others."""
+        if self.listed is None:
+            return np.arange(1, len(self.keys) + 1)
+        return np.asarray(np.where(self.listed, np.cumsum(self.listed), 0))
+
+
+def completed(lists: Sequence[RankedList], order: NDArray[np.int32]) -> list[RankedList]:
+    """The lists, each with every candidate of any wanted list at its exact score.
+
+    A list that found nothing at all stays empty.
+    """
+    candidates = _candidates(lists)
+    return [_complete(one, candidates, order) for one in lists]
+
+
+def weighted(lists: Sequence[RankedList], weight: float) -> list[RankedList]:
+    """The lists of one part of a query, which counts so much; none where that is nothing."""
+    return [replace(one, weight=one.weight * weight) for one in lists if weight]
+
+
+def total_weight(lists: Sequence[RankedList]) -> float:
+    """The sum of the wanted lists' weights, by which a convex fusion divides."""
+    return sum(one._convex_weight() for one in lists if not one.unwanted) or 1.0
 
 
 def fuse(
-    lists: Sequence[RankedList], order: NDArray[np.int32]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Keys and fused scores, best first; equal scores by ``order[key]``, the rank of the id."""
-    wanted = [one.keys for one in lists if not one.unwanted]
-    keys = np.unique(np.concatenate(wanted)) if wanted else np.empty(0, np.int64)
+    lists: Sequence[RankedList], order: NDArray[np.int32], fusion: Fusion = "convex"
+) -> tuple[Keys, Doubles]:
+    """Keys and fused scores, best first; equal scores by ``order[key]``, the rank of the id.
+
+    A single list keeps its own order.
+    """
+    keys = _candidates(lists)
     scores = np.zeros(len(keys))
+    total = total_weight(lists)
     for one in lists:
-        at = np.searchsorted(keys, one.keys)
-        known = at < len(keys)
-        known[known] = keys[at[known]] == one.keys[known]
-        scores[at[known]] += one.shares()[known]
+        at, known = _places(keys, one.keys)
+        scores[at[known]] += one.shares(fusion, total)[known]
     # Sums in another order differ in their last bits, and must still tie.
     scores = np.round(scores, _DECIMALS)
-    best = np.lexsort((order[keys], -scores))
+    ties = order[keys].astype(np.int64)
+    if len(lists) == 1 and len(keys):
+        ties[_places(keys, lists[0].keys)[0]] = np.arange(len(keys))
+    best = np.lexsort((ties, -scores))
     return keys[best], scores[best]
 
 
-def evidence(lists: Sequence[RankedList], key: int) -> tuple[ListEvidence, ...]:
-    """Which lists brought a case, the weightiest first."""
-    found = []
+def evidence(
+    lists: Sequence[RankedList], keys: Sequence[int], fusion: Fusion = "convex"
+) -> list[tuple[ListEvidence, ...]]:
+    """What each list says of each case, the weightiest first."""
+    found: dict[int, list[ListEvidence]] = {key: [] for key in keys}
+    total = total_weight(lists)
     for one in lists:
-        places = np.flatnonzero(one.keys == key)
-        if len(places):
-            at = int(places[0])
-            share = float(one.shares()[at])
-            found.append(ListEvidence(one.name, at + 1, float(one.scores[at]), share))
-    return tuple(sorted(found, key=lambda e: (-e.share, e.name, e.rank)))
+        shares = one.shares(fusion, total)
+        wanted = np.flatnonzero(np.isin(one.keys, keys) & np.isfinite(one.scores))
+        ranks = one.ranks()
+        for at in wanted.tolist():
+            rank = int(ranks[at]) or None
+            score, share = float(one.scores[at]), float(shares[at])
+            found[int(one.keys[at])].append(ListEvidence(one.name, rank, score, share))
+    return [tuple(sorted(found[key], key=_weightiest)) for key in keys]
+
+
+def _weightiest(one: ListEvidence) -> tuple[float, str, float]:
+    return (-one.share, one.name, one.rank or np.inf)
+
+
+def _candidates(lists: Sequence[RankedList]) -> Keys:
+    wanted = [one.keys for one in lists if not one.unwanted]
+    return np.unique(np.concatenate(wanted)) if wanted else np.empty(0, np.int64)
+
+
+def _complete(one: RankedList, candidates: Keys, order: NDArray[np.int32]) -> RankedList:
+    others = np.setdiff1d(candidates, one.keys, assume_unique=True)
+    silent = not len(one.keys) and not one.unwanted
+    if one.score is None or silent or not len(others):
+        return one
+    keys = np.concatenate((one.keys, others))
+    scores = np.concatenate((one.scores, one.score(others).astype(np.float32)))
+    # Behind one another where equal: what the list itself ranked comes first, in its own order.
+    ties = np.concatenate((np.arange(len(one.keys)) - len(keys), order[others].astype(np.int64)))
+    best = np.lexsort((ties, -np.nan_to_num(scores, nan=-np.inf)))
+    listed = None if one.unwanted else best < len(one.keys)
+    return replace(one, keys=keys[best], scores=scores[best], listed=listed)
+
+
+def _places(keys: Keys, some: Keys) -> tuple[Keys, NDArray[np.bool_]]:
+    """Where each of ``some`` lies among rising ``keys``, and whether it is there."""
+    at = np.searchsorted(keys, some)
+    known = at < len(keys)
+    known[known] = keys[at[known]] == some[known]
+    return at, known

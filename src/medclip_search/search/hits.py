@@ -11,17 +11,18 @@ from medclip_search.cases import Case
 
 @dataclass(frozen=True, slots=True)
 class ListEvidence:
-    """That one ranked list brought the case: at which rank (from 1), with which score.
+    """What one ranked list says of the case: at which rank (from 1), with which score.
 
-    ``name`` is ``words`` (BM25), ``image:SPACE``, ``vector:SPACE``, ``words:SPACE`` (joint spaces),
-    ``words-to-captions:SPACE`` (vectors of captions), ``words-through-captions:SPACE``,
-    ``not-image:SPACE``, ``like:SPACE``, ``like-words``, ``filter`` or ``cross-encoder``. ``share``
-    is what the list adds to the fused score (negative when unwanted, or placed lower by the
-    cross-encoder).
+    ``name`` is ``words`` (BM25), ``image:SPACE``, ``image-to-captions:SPACE`` (vectors of
+    captions), ``vector:SPACE``, ``words:SPACE`` (joint spaces), ``words-to-captions:SPACE``,
+    ``words-through-captions:SPACE``, ``not-image:SPACE``, ``like:SPACE``, ``like-words``,
+    ``filter`` or ``cross-encoder``. ``rank`` is ``None`` where the list did not reach down to the
+    case; ``score`` is exact all the same. ``share`` is what the list adds to the fused score
+    (negative when unwanted or unlike the query, or placed lower by the cross-encoder).
     """
 
     name: str
-    rank: int
+    rank: int | None
     score: float
     share: float
 
@@ -43,7 +44,12 @@ class FeedbackEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer. ``score`` falls with ``rank``; ``why`` is one plain sentence."""
+    """One answer. ``score`` falls with ``rank``; ``why`` is one plain sentence.
+
+    ``score`` is the sum of the lists' shares: by ``convex`` fusion a weighted mean of theirs, from
+    about 0 (nothing in common with the query) to 1 (the query itself); by ``rrf`` a sum of
+    reciprocal ranks. Where likes and dislikes re-rank, it is the log-odds of ``feedback.total``.
+    """
 
     rank: int
     id: str

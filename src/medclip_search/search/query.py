@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from medclip_search.errors import FilterError, QueryError
+from medclip_search.search.fuse import FUSIONS, Fusion
 from medclip_search.search.vectors import VectorInput, query_vectors
+from medclip_search.search.weights import PARTS, Weights, WeightsInput, part_weights
 
 RERANK_MS = 300
 """What a cross-encoder may take, in milliseconds, unless a query says otherwise."""
@@ -34,6 +37,10 @@ class Query:
     cross-encoder, where it was opened with one, re-rank the answers to words, for about
     ``rerank_ms`` milliseconds.
 
+    ``fusion`` says how the lists of the parts become one: ``convex`` or ``rrf`` (``search.fuse``).
+    ``weights`` says how much each part counts beside the others, 1 where nothing is said:
+    ``{"words": 0.5, "image": [2, 1]}`` or ``["words=0.5", "image=2,1"]`` (``search.weights``).
+
     Raises ``QueryError`` where nothing is wanted at all, or an id is blank (left out, it would
     give an answer to another question), and ``FilterError`` for a blank filter.
     """
@@ -49,6 +56,8 @@ class Query:
     space: str = ""
     rerank: bool = True
     rerank_ms: int = RERANK_MS
+    fusion: Fusion = "convex"
+    weights: WeightsInput = ()
 
     def __post_init__(self) -> None:
         for name in ("text", "not_text", "where", "like", "dislike"):
@@ -75,5 +84,14 @@ class Query:
             raise QueryError("rerank_ms: give a whole number of milliseconds")
         if not 0 <= self.rerank_ms <= MOST_RERANK_MS:
             raise QueryError(f"rerank_ms: give 0 to {MOST_RERANK_MS} milliseconds")
+        if self.fusion not in FUSIONS:
+            raise QueryError(f"fusion: {self.fusion}: choose one of: {', '.join(FUSIONS)}")
+        parts = {part: len(getattr(self, field)) for part, field in PARTS.items()}
+        object.__setattr__(self, "weights", part_weights(self.weights, parts))
         if not (self.text or self.image or self.vector or self.where or self.like):
             raise QueryError("the query asks for nothing; give words, an image, a filter or a like")
+
+    def weight(self, part: str, at: int) -> float:
+        """How much one text, image or vector counts: the ``at``-th, from 0, of a part."""
+        given = dict(cast("Weights", self.weights)).get(part)
+        return 1.0 if given is None else given[at]

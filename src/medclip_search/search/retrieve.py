@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medclip_search.encoders.base import Floats
 from medclip_search.errors import QueryError
-from medclip_search.search.fuse import RankedList
+from medclip_search.search.fuse import RankedList, Scale
 from medclip_search.search.snapshot import Snapshot
 
 Mask = NDArray[np.bool_]
@@ -24,6 +25,8 @@ Keys = NDArray[np.int64]
 BRIDGE_HITS = 10
 """Through so many of the best captioned pictures words reach pictures without captions."""
 BRIDGE_WEIGHT = 0.5
+BM25_RANGE, COSINE_RANGE = 1.0, 2.0
+"""How far scores reach: from 0 to 1 and from -1 to 1."""
 LIKE_TERMS = 12
 """So many of a liked caption's most informative terms ask for more like it."""
 
@@ -64,50 +67,60 @@ def words_lists(
 
     ``words:SPACE`` holds the nearest pictures, ``words-to-captions:SPACE`` the nearest captions.
     Where no space embeds words, pictures without captions are reached through the captions:
-    they are ranked by likeness to the mean of the best captioned hits' pictures.
+    they are ranked by likeness to the mean of the best captioned hits' pictures, which weighs the
+    less, the less of the words these hits have.
     """
-    columns = snapshot.columns
-    keys, scores = snapshot.text.search(text, depth, allowed, columns.order)
-    lists = [RankedList("words", keys, scores)]
+    words = _words(snapshot, text, depth, allowed)
+    lists = [words]
     for space in image_spaces(snapshot):
         if (asking := vectors.get(space)) is not None:
-            lists.append(_nearest(snapshot, f"words:{space}", space, asking, depth, allowed))
+            name = f"words:{space}"
+            lists.append(_across(_nearest(snapshot, name, space, asking, depth, allowed)))
     for space in caption_spaces(snapshot):
         if (asking := vectors.get(snapshot.spaces[space].joint)) is not None:
             name = f"words-to-captions:{space}"
             lists.append(_nearest(snapshot, name, space, asking, depth, allowed))
     lists = _shared(lists)
-    captionless = columns.captionless
+    captionless = snapshot.columns.captionless
     if vectors or captionless is None:
         return lists
     reached = captionless if allowed is None else captionless & allowed
-    if allowed is not None and len(keys) < BRIDGE_HITS:
+    if allowed is not None and len(words.keys) < BRIDGE_HITS:
         # A filter for what has no caption leaves no caption to go through: look outside it.
-        keys, _ = snapshot.text.search(text, depth, None, columns.order)
-    for space in image_spaces(snapshot):
-        rows = [
-            row
-            for key in keys[: 4 * BRIDGE_HITS]
-            if (row := snapshot.vectors[space].vector(int(key))) is not None
-        ][:BRIDGE_HITS]
-        if rows and reached.any():
-            mean: Floats = np.asarray(rows, np.float32).mean(axis=0)
-            name = f"words-through-captions:{space}"
-            bridge = _nearest(snapshot, name, space, mean, depth, reached)
-            lists.append(replace(bridge, weight=BRIDGE_WEIGHT))
+        words = _words(snapshot, text, depth, None)
+    if len(words.keys):
+        weight = BRIDGE_WEIGHT * float(words.scale.place(words.scores[:1])[0])
+        for space in image_spaces(snapshot):
+            rows = [
+                row
+                for key in words.keys[: 4 * BRIDGE_HITS]
+                if (row := snapshot.vectors[space].vector(int(key))) is not None
+            ][:BRIDGE_HITS]
+            if rows and reached.any():
+                mean: Floats = np.asarray(rows, np.float32).mean(axis=0)
+                name = f"words-through-captions:{space}"
+                bridge = _nearest(snapshot, name, space, mean, depth, reached)
+                lists.append(replace(bridge, weight=weight))
     return lists
 
 
 def image_lists(
     snapshot: Snapshot, vectors: Mapping[str, Floats], depth: int, allowed: Mask | None
 ) -> list[RankedList]:
-    """The lists ``image:SPACE`` of one image, given its vector in each space."""
-    return _shared(
-        [
-            _nearest(snapshot, f"image:{space}", space, vector, depth, allowed)
-            for space, vector in vectors.items()
-        ]
-    )
+    """The lists of one image, given its vector in each space.
+
+    ``image:SPACE`` holds the nearest pictures, ``image-to-captions:SPACE`` the nearest captions
+    of a joint space: a hint, since cosines across the gap between pictures and words stay small.
+    """
+    lists = [
+        _nearest(snapshot, f"image:{space}", space, vector, depth, allowed)
+        for space, vector in vectors.items()
+    ]
+    for space in caption_spaces(snapshot):
+        if (asking := vectors.get(snapshot.spaces[space].joint)) is not None:
+            name = f"image-to-captions:{space}"
+            lists.append(_nearest(snapshot, name, space, asking, depth, allowed))
+    return _shared(lists)
 
 
 def vector_list(
@@ -129,22 +142,14 @@ def vector_list(
     return _nearest(snapshot, f"vector:{space}", space, vector, depth, allowed)
 
 
-def unwanted_image_lists(
-    snapshot: Snapshot, vectors: Mapping[str, Floats], candidates: Keys
-) -> list[RankedList]:
-    """The lists ``not-image:SPACE``: all candidates by exact likeness to an unwanted image."""
-    lists = []
-    for space, vector in vectors.items():
-        scores = snapshot.vectors[space].score(vector, candidates)
-        seen = np.isfinite(scores)
-        keys, scores = candidates[seen], scores[seen]
-        best = np.lexsort((snapshot.columns.order[keys], -scores))
-        lists.append(
-            RankedList(
-                f"not-image:{space}", keys[best], scores[best].astype(np.float32), unwanted=True
-            )
-        )
-    return _shared(lists)
+def unwanted_image_lists(snapshot: Snapshot, vectors: Mapping[str, Floats]) -> list[RankedList]:
+    """The lists ``not-image:SPACE``: of all candidates, once they are completed."""
+    return _shared(
+        [
+            replace(_nearest(snapshot, f"not-image:{space}", space, vector, 0, None), unwanted=True)
+            for space, vector in vectors.items()
+        ]
+    )
 
 
 def like_lists(
@@ -161,8 +166,11 @@ def like_lists(
         if (row := snapshot.vectors[space].vector(key)) is not None
     ]
     if weights := informative_terms(snapshot, caption):
-        found = snapshot.text.search_terms(weights, depth, allowed, snapshot.columns.order)
-        lists.append(RankedList("like-words", *found))
+        text = snapshot.text
+        found = text.search_terms(weights, depth, allowed, snapshot.columns.order)
+        scale = _bm25_scale(text.full_score(" ".join(weights)), found[1])
+        score = partial(text.score_terms, weights)
+        lists.append(RankedList("like-words", *found, scale=scale, score=score))
     return _shared(lists)
 
 
@@ -199,6 +207,18 @@ def informative_terms(snapshot: Snapshot, text: str) -> dict[str, float]:
     return dict.fromkeys(best, 1.0)
 
 
+def _words(snapshot: Snapshot, text: str, depth: int, allowed: Mask | None) -> RankedList:
+    index = snapshot.text
+    keys, scores = index.search(text, depth, allowed, snapshot.columns.order)
+    scale = _bm25_scale(index.full_score(text), scores)
+    return RankedList("words", keys, scores, scale=scale, score=partial(index.score, text))
+
+
+def _bm25_scale(full: float, scores: NDArray[np.float32]) -> Scale:
+    """Short captions that repeat the words score more than is foreseen."""
+    return Scale(0.0, max(full, float(scores.max(initial=0.0))), BM25_RANGE)
+
+
 def _nearest(
     snapshot: Snapshot,
     name: str,
@@ -207,8 +227,19 @@ def _nearest(
     depth: int,
     allowed: Mask | None,
 ) -> RankedList:
-    keys, scores = snapshot.vectors[space].search(vector, depth, allowed, snapshot.columns.order)
-    return RankedList(name, keys, scores)
+    index = snapshot.vectors[space]
+    keys, scores = index.search(vector, depth, allowed, snapshot.columns.order)
+    scale = Scale(index.typical(vector), 1.0, COSINE_RANGE)
+    return RankedList(name, keys, scores, scale=scale, score=partial(index.score, vector))
+
+
+def _across(one: RankedList) -> RankedList:
+    """Words against pictures: cosines never come near 1, so the best found is taken for certain.
+
+    (Liang et al., Mind the Gap: Understanding the Modality Gap, NeurIPS 2022.)
+    """
+    best = float(one.scores.max(initial=-1.0))
+    return replace(one, scale=replace(one.scale, certain=best))
 
 
 def _shared(lists: list[RankedList]) -> list[RankedList]:

@@ -30,6 +30,7 @@ from medclip_search.errors import (
     UsageError,
 )
 from medclip_search.images import read_image
+from medclip_search.search.fuse import Fusion
 from medclip_search.search.hits import case_to_json
 from medclip_search.search.query import MOST_RERANK_MS, RERANK_MS, Query
 from medclip_search.server.uploads import LIMIT_MB, bounded, keep_in_memory
@@ -38,9 +39,9 @@ MOST_HITS = 1000
 """The largest ``k`` that one request may ask for."""
 
 _MOST_ERRORS = 5
-_TEXT_FIELDS = ("words", "not_words", "where", "like", "dislike")
+_TEXT_FIELDS = ("words", "not_words", "where", "like", "dislike", "weights")
 _FILE_FIELDS = ("image", "not_image")
-_PLAIN_FIELDS = ("k", "rerank", "rerank_ms")
+_PLAIN_FIELDS = ("k", "fusion", "rerank", "rerank_ms")
 _CACHED = {"Cache-Control": "private, max-age=60, stale-while-revalidate=86400"}
 
 
@@ -75,6 +76,14 @@ class Search(BaseModel):
     )
     rerank_ms: int = Field(
         default=RERANK_MS, ge=0, le=MOST_RERANK_MS, description="how many milliseconds it may take"
+    )
+    fusion: Fusion = Field(
+        default="convex", description="how the lists become one: by calibrated scores or by ranks"
+    )
+    weights: dict[str, float | list[float]] | list[str] = Field(
+        default={},
+        description="how much the parts count (words, image, vector, not-image), 1 by default",
+        examples=[{"words": 0.5, "image": [2, 1]}],
     )
     k: int = Field(default=10, ge=1, le=MOST_HITS, description="how many hits")
 
@@ -210,6 +219,8 @@ def _query(
         dislike=body.dislike,
         vector=body.vector,
         space=body.space,
+        fusion=body.fusion,
+        weights=body.weights,
         rerank=body.rerank,
         rerank_ms=body.rerank_ms,
     )

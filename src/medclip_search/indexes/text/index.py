@@ -168,10 +168,26 @@ class TextIndex:
         order: Order | None = None,
     ) -> tuple[Keys, Scores]:
         """As ``search``, for terms (as ``terms`` gives them), each with a positive weight."""
-        clauses = [
-            clause for term, weight in weights.items() for clause in self._any_field(term, weight)
-        ]
-        return self._best(tantivy.Query.boolean_query(clauses), k, allowed, order)
+        return self._best(self._of_terms(weights), k, allowed, order)
+
+    def score(self, words: str, keys: Keys) -> Scores:
+        """The BM25 scores that ``search`` would give these cases, (m,) float32, 0 for no match.
+
+        A case whose id or whole caption is the query gets the score of its words alone.
+        """
+        return self._score(self._compile(parse(words), _Guesses(FUZZY_WORDS)), keys)
+
+    def score_terms(self, weights: Mapping[str, float], keys: Keys) -> Scores:
+        """As ``score``, for what ``search_terms`` asks."""
+        return self._score(self._of_terms(weights), keys)
+
+    def full_score(self, words: str) -> float:
+        """What a caption of average length with each plain word and phrase once would score.
+
+        Words that no case has count as the rarest; what must not be there does not count.
+        """
+        asked = dict.fromkeys(term for text in _asked(parse(words)) for term in terms(text))
+        return sum(self._idf(self._frequency("caption", term)) for term in asked)
 
     def matching(self, words: str, allowed: Mask | None = None) -> Keys:
         """The keys, rising, of all cases that have all the words, and all quoted phrases."""
@@ -208,6 +224,11 @@ class TextIndex:
         return held
 
     # --- from the tree to a query ---
+
+    def _of_terms(self, weights: Mapping[str, float]) -> tantivy.Query:
+        return tantivy.Query.boolean_query(
+            [clause for term, weight in weights.items() for clause in self._any_field(term, weight)]
+        )
 
     def _compile(self, group: Group, guesses: _Guesses) -> tantivy.Query:
         clauses: list[tuple[tantivy.Occur, tantivy.Query]] = []
@@ -356,15 +377,7 @@ class TextIndex:
             count = int(np.count_nonzero(allowed))
             share = min(1.0, count / max(size, 1))
             if count and count * SIFTING <= min(size, 1.2 * k / share):
-                only = tantivy.Query.term_set_query(
-                    self._schema, "key", np.flatnonzero(allowed).tolist()
-                )
-                query = tantivy.Query.boolean_query(
-                    [
-                        (tantivy.Occur.Must, query),
-                        (tantivy.Occur.Must, tantivy.Query.const_score_query(only, 0.0)),
-                    ]
-                )
+                query = self._among(query, np.flatnonzero(allowed))
                 share, allowed = 1.0, None
         if k < 1 or not size or not share:
             return np.empty(0, np.int64), np.empty(0, np.float32)
@@ -384,6 +397,24 @@ class TextIndex:
         ties = keys if order is None else order[keys]
         best = np.lexsort((ties, -scores))[:k]
         return keys[best], scores[best]
+
+    def _among(self, query: tantivy.Query, keys: Keys) -> tantivy.Query:
+        """The query, of these cases alone; it adds nothing to a score."""
+        only = tantivy.Query.term_set_query(self._schema, "key", keys.tolist())
+        return tantivy.Query.boolean_query(
+            [
+                (tantivy.Occur.Must, query),
+                (tantivy.Occur.Must, tantivy.Query.const_score_query(only, 0.0)),
+            ]
+        )
+
+    def _score(self, query: tantivy.Query, keys: Keys) -> Scores:
+        scores = np.zeros(len(keys), np.float32)
+        if len(keys):
+            found, known = self._fetch(self._among(query, keys), len(keys))
+            by_key = np.argsort(keys)
+            scores[by_key[np.searchsorted(keys, found, sorter=by_key)]] = known
+        return scores
 
     def _keys(self, query: tantivy.Query, most: int) -> Keys:
         """The keys of all that match, rising; none is scored."""
@@ -447,6 +478,17 @@ def _flat(group: Group) -> Iterator[tuple[Occur, Node]]:
             yield from _flat(node)
         else:
             yield occur, node
+
+
+def _asked(group: Group) -> Iterator[str]:
+    """The texts of plain words and phrases that are asked for."""
+    for occur, node in group.clauses:
+        if occur is Occur.NOT:
+            continue
+        if isinstance(node, Group):
+            yield from _asked(node)
+        elif isinstance(node, Phrase) or _is_plain(node):
+            yield node.text
 
 
 def _leaves(group: Group) -> Iterator[Word | Phrase]:

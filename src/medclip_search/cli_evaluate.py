@@ -27,6 +27,11 @@ _PATH = click.Path(path_type=Path)
     help="Without judgements: cases ask, and an answer is relevant that has the same value.",
 )
 @click.option(
+    "--protocol",
+    type=click.Choice(["cross-modal", "known-items"]),
+    help="Pictures find their captions by vectors alone, and back; or cases are asked for.",
+)
+@click.option(
     "--leave-out",
     default="",
     metavar="COLUMN",
@@ -44,6 +49,8 @@ _PATH = click.Path(path_type=Path)
 @click.option("--corpus", default="", metavar="NAME", help="Whose ids the judgements give.")
 @click.option("--where", multiple=True, metavar="KEY=VALUE", help="A filter on the answers.")
 @click.option("--sample", type=int, metavar="N", help="Only so many cases ask, drawn by --seed.")
+@click.option("--pool", type=int, metavar="N", help="So many pairs for --protocol cross-modal.")
+@click.option("--space", default="", metavar="NAME", help="Its joint space, where several.")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="For drawing.")
 @click.option(
     "--set",
@@ -55,23 +62,25 @@ _PATH = click.Path(path_type=Path)
 @click.option("--compare", multiple=True, type=_PATH, metavar="RUN", help="A TREC run to beat.")
 @click.option("--run-out", type=_PATH, metavar="FILE", help="Where to write our TREC run.")
 @click.option("--model", metavar="NAME|DIR", help="The encoder's model, where it lies now.")
+@click.option("--rerank", metavar="NAME|DIR", help="A cross-encoder for answers to words.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def evaluate(
-    library: Path, model: str | None, run_out: Path | None, as_json: bool, **options: Any
+    library: Path, model: str | None, rerank: str | None, as_json: bool, **options: Any
 ) -> None:
     """Measure how well a library answers, with intervals.
 
-    By judgements (--queries and --qrels), or by columns of the cases (--relevant-by).
+    By judgements (--queries and --qrels), by columns of the cases (--relevant-by), or by a
+    --protocol that needs neither.
     """
     from medclip_search import terminal
     from medclip_search.api import Library
     from medclip_search.evaluation import write_run
 
-    _check_call(**options)
+    way, run_out = _way(options), options["run_out"]
     if run_out is not None:
         _check_writable(run_out)
-    with Library.open(library, model=model) as opened:
-        found = _evaluate(opened, **options)
+    with Library.open(library, model=model, rerank=rerank) as opened:
+        found = _evaluate(opened, way, options)
     if run_out is not None:
         try:
             write_run(run_out, found.run)
@@ -86,57 +95,56 @@ def evaluate(
         terminal.say(f"note: {note}")
 
 
-def _check_call(
-    queries: Path | None,
-    qrels: Path | None,
-    relevant_by: str | None,
-    corpus: str,
-    compare: tuple[Path, ...],
-    sample: int | None,
-    **_: Any,
-) -> None:
-    """Raise ``UsageError`` where options do not go together."""
-    if relevant_by is None:
-        if queries is None or qrels is None:
-            raise UsageError(
-                "say what is relevant: --queries FILE and --qrels FILE, or --relevant-by COLUMN"
-            )
-        if sample is not None:
-            raise UsageError("--sample draws cases that ask: it goes with --relevant-by")
-    elif queries or qrels or compare or corpus:
+_WITH = {
+    "judgements": ("queries", "qrels", "mode", "measures", "k", "corpus", "where", "leave_out",
+                   "settings", "compare", "run_out"),
+    "relevant-by": ("relevant_by", "mode", "measures", "k", "where", "leave_out", "sample", "seed",
+                    "settings", "run_out"),
+    "known-items": ("protocol", "mode", "measures", "k", "where", "sample", "seed", "settings",
+                    "run_out"),
+    "cross-modal": ("protocol", "measures", "where", "pool", "space", "seed"),
+}  # fmt: skip
+"""Which options go with which way of judging."""
+
+
+def _way(options: dict[str, Any]) -> str:
+    """How to judge. Raises ``UsageError`` where options do not go together."""
+    way = options["protocol"] or ("relevant-by" if options["relevant_by"] else "judgements")
+    for name, value in options.items():
+        if value and name not in _WITH[way]:
+            option = "--set" if name == "settings" else f"--{name.replace('_', '-')}"
+            said = "--queries and --qrels" if way == "judgements" else f"--protocol {way}"
+            said = "--relevant-by" if way == "relevant-by" else said
+            raise UsageError(f"{option}: does not go with {said}; leave one out")
+    if way == "judgements" and not (options["queries"] and options["qrels"]):
         raise UsageError(
-            "--relevant-by has cases of the library ask and judges by their columns: leave out "
-            "--queries, --qrels, --corpus and --compare"
+            "say what is relevant: --queries FILE and --qrels FILE, or --relevant-by COLUMN, or "
+            "--protocol NAME"
         )
+    return way
 
 
-def _evaluate(
-    library: Library,
-    queries: Path,
-    qrels: Path,
-    relevant_by: str | None,
-    mode: Any,
-    measures: tuple[str, ...],
-    corpus: str,
-    compare: tuple[Path, ...],
-    sample: int | None,
-    seed: int,
-    settings: tuple[str, ...],
-    **options: Any,
-) -> Evaluation:
+def _evaluate(library: Library, way: str, options: dict[str, Any]) -> Evaluation:
     from medclip_search import evaluation, terminal
 
-    options.update(settings=dict(map(_setting, settings)), progress=terminal.bars)
-    if measures:
-        options["measures"] = measures
-    if relevant_by is not None:
-        columns = evaluation.columns_of(relevant_by, library)
-        return evaluation.evaluate_labels(
-            library, columns, mode=mode or "image", sample=sample, seed=seed, **options
-        )
-    return evaluation.evaluate(
-        library, queries, qrels, mode=mode or "words", corpus=corpus, compare=compare, **options
-    )
+    given: dict[str, Any] = {
+        name: value for name, value in options.items() if name in _WITH[way] and value is not None
+    }
+    for name in ("protocol", "run_out"):
+        given.pop(name, None)
+    if not given.get("measures"):
+        given.pop("measures", None)
+    if "settings" in given:
+        given["settings"] = dict(map(_setting, given["settings"]))
+    given["progress"] = terminal.bars
+    if way == "judgements":
+        return evaluation.evaluate(library, given.pop("queries"), given.pop("qrels"), **given)
+    if way == "known-items":
+        return evaluation.evaluate_known_items(library, **given)
+    if way == "cross-modal":
+        return evaluation.evaluate_cross_modal(library, **given)
+    columns = evaluation.columns_of(given.pop("relevant_by"), library)
+    return evaluation.evaluate_labels(library, columns, **given)
 
 
 def _setting(text: str) -> tuple[str, Any]:

@@ -238,6 +238,29 @@ def test_captions_ask_by_columns_too_and_a_sample_is_the_same_each_time(
     assert read_run(tmp_path / "two").keys() != one.keys()
 
 
+@pytest.mark.parametrize("mode", ["words", "image", "both"])
+def test_known_items_find_themselves(run: Run, place: Path, tmp_path: Path, mode: str) -> None:
+    words = ("--protocol", "known-items", "--mode", mode, "--run-out", tmp_path / "run", "--json")
+    status, out, err = run(*words, "--measures", "RR")
+    assert status == 0, err
+    answers = {q: [d for d, _ in ranked(each)] for q, each in read_run(tmp_path / "run").items()}
+    assert len(answers) == (14 if mode == "words" else 12)  # two have no picture
+    rr = [1 / (answers[one].index(one) + 1) for one in answers]
+    assert json.loads(out)["measures"]["RR"] == pytest.approx(sum(rr) / len(rr))
+    assert sum(rr) / len(rr) > 0.9
+
+
+def test_a_caption_that_several_cases_have_is_found_with_any_of_them(tmp_path: Path) -> None:
+    from medclip_search import build, evaluation
+
+    rows = ["id,caption", "a,small cyst", "b,small cyst", "c,large cyst"]
+    (tmp_path / "cases.csv").write_text("\n".join(rows), "utf-8")
+    build(tmp_path / "lib", [f"table={tmp_path / 'cases.csv'}"])
+    with Library.open(tmp_path / "lib") as library:
+        found = evaluation.evaluate_known_items(library, measures=["Success@1"])
+    assert found.scores[""].means() == {"Success@1": 1}
+
+
 def test_of_ids_that_two_corpora_have_one_must_be_chosen(tmp_path: Path) -> None:
     from medclip_search import EvaluationError, build, evaluation
 
@@ -272,9 +295,14 @@ def test_evaluating_writes_nothing_into_the_library(run: Run, place: Path) -> No
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
+        (("--protocol", "cross-modal"), 2, "--encoder biomedclip"),
+        (("--protocol", "telepathy"), 2, "telepathy"),
+        (("--protocol", "known-items", "--pool", 3), 2, "--pool: does not go with"),
+        (("--protocol", "known-items", "--sample", 15), 2, "give 1 to 14"),
+        ((*JUDGED, "--protocol", "known-items"), 2, "--queries: does not go with"),
         ((), 2, "--relevant-by"),
         (("--queries", "{}/topics.tsv"), 2, "--qrels"),
-        ((*JUDGED, "--relevant-by", "Type"), 2, "leave out"),
+        ((*JUDGED, "--relevant-by", "Type"), 2, "leave one out"),
         ((*JUDGED, "--sample", 3), 2, "--sample"),
         ((*JUDGED, "--measures", "nDCG@0"), 2, "nDCG@0"),
         ((*JUDGED, "--measures", "beauty"), 2, "beauty"),

@@ -38,6 +38,9 @@ def by_definition(ranked: list[str], judged: dict[str, int], k: int) -> dict[str
         / len(relevant),
         f"nDCG@{k}": discounted(gains) / discounted(ideal),
         "RR": 1 / first,
+        f"RR@{k}": 1 / first if first <= k else 0,
+        f"Success@{k}": float(first <= k),
+        f"Judged@{k}": sum(d in judged for d in ranked[:k]) / min(k, len(ranked) or 1),
         "MedR": first,
     }
 
@@ -55,10 +58,17 @@ def test_measures_are_their_definitions(
         for q, (ranked, judged) in queries.items()
         if max(judged.values()) > 0
     }
-    found = score(run, qrels, [f"P@{k} R@{k}", "AP", f"nDCG@{k},RR", "MedR"])
+    found = score(
+        run, qrels, [f"P@{k} R@{k}", "AP", f"nDCG@{k},RR", "MedR", f"RR@{k} Success@{k} Judged@{k}"]
+    )
     assert found.queries == tuple(wanted)
     for name, values in found.values.items():
         assert values == pytest.approx([each[name] for each in wanted.values()])
+
+
+def test_one_measure_under_two_names_is_given_under_both() -> None:
+    found = score({"a": {"x": 2.0, "d": 1.0}}, {"a": {"d": 1}}, ["AP", "MAP"])
+    assert found.means() == {"AP": 0.5, "MAP": 0.5}
 
 
 def test_an_unanswered_query_counts_as_nothing_found() -> None:

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 from medclip_search.evaluation.answer import answer
 from medclip_search.evaluation.compare import Difference, difference
+from medclip_search.evaluation.cross_modal import evaluate_cross_modal
 from medclip_search.evaluation.evaluate import evaluate
+from medclip_search.evaluation.known_items import evaluate_known_items
 from medclip_search.evaluation.labels import columns_of, evaluate_labels
 from medclip_search.evaluation.measures import Scores, score
 from medclip_search.evaluation.outcome import Evaluation
@@ -34,6 +36,8 @@ __all__ = [
     "columns_of",
     "difference",
     "evaluate",
+    "evaluate_cross_modal",
+    "evaluate_known_items",
     "evaluate_labels",
     "read_qrels",
     "read_run",

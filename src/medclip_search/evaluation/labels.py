@@ -10,7 +10,6 @@ common is enough.
 from __future__ import annotations
 
 import csv
-import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -18,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from medclip_search.api import Library
-from medclip_search.cases import Case
 from medclip_search.errors import EvaluationError, FilterError, UsageError
 from medclip_search.evaluation.answer import answer
 from medclip_search.evaluation.asked import LeftOut, Mode, check_mode, check_settings, made_of
+from medclip_search.evaluation.draw import draw
 from medclip_search.evaluation.evaluate import check_depth
 from medclip_search.evaluation.measures import Scores, check_measures, score
 from medclip_search.evaluation.notes import Notes
@@ -78,12 +77,12 @@ def evaluate_labels(
         and (mode == "image" or case.caption)
         and any(case.id in known for known in labels.values())
     ]
-    queries = [made_of(case, mode) for case in draw(able, sample, seed)]
-    if not queries:
+    if not able:
         raise EvaluationError(
             f"no case has both a value in {', '.join(columns)} and what --mode {mode} asks by; "
             "see 'medclip-search info'"
         )
+    queries = [made_of(case, mode) for case in draw(able, sample, seed, "--sample")]
     without = LeftOut(library, queries, leave_out)
     notes = Notes()
     run = answer(
@@ -116,16 +115,6 @@ def columns_of(text: str, library: Library) -> list[str]:
     if not names:
         raise UsageError("--relevant-by: name a column, or several by commas")
     return names
-
-
-def draw(cases: Sequence[Case], sample: int | None, seed: int) -> list[Case]:
-    """All, or so many drawn at random, in the order of their ids."""
-    if sample is not None and sample < 1:
-        raise UsageError(f"--sample {sample}: how many cases ask must be at least 1")
-    cases = sorted(cases, key=lambda case: case.id)
-    if sample is None or sample >= len(cases):
-        return cases
-    return sorted(random.Random(seed).sample(cases, sample), key=lambda case: case.id)
 
 
 def _score(

@@ -83,13 +83,18 @@ def score(
     values = {name: np.zeros(len(judged)) for name in measures}
     if parsed and answerable:
         minus_rank = {
-            q: {d: -float(rank) for rank, d in enumerate(each)} for q, each in answers.items()
+            q: {d: -float(rank) for rank, d in enumerate(each)}
+            for q, each in answers.items()
+            if each
         }
-        names = {str(one): name for name, one in parsed.items()}
+        names: dict[str, list[str]] = {}  # MAP and AP are one
+        for name, one in parsed.items():
+            names.setdefault(str(one), []).append(name)
         known = {q: judged[q] for q in judged if q in answerable}
         evaluator = ir_measures.evaluator(list(parsed.values()), known)
         for found in evaluator.iter_calc(minus_rank):
-            values[names[str(found.measure)]][place[found.query_id]] = found.value
+            for name in names[str(found.measure)]:
+                values[name][place[found.query_id]] = found.value
     if MEDIAN_RANK in values:
         values[MEDIAN_RANK][:] = [
             next((at for at, d in enumerate(answers[q], 1) if judged[q].get(d, 0) > 0), np.inf)
@@ -100,7 +105,7 @@ def score(
 
 
 def measure_names(text: str) -> list[str]:
-    """The names in a list by commas or spaces; ``AP`` and ``MAP`` are one."""
+    """The names in a list by commas or spaces."""
     names = [one for one in re.split(r"[,\s]+(?![^()]*\))", text) if one]
     return [
         MEDIAN_RANK if re.fullmatch(r"med-?r|median-?rank", one, re.IGNORECASE) else one
@@ -122,7 +127,7 @@ def check_measures(measures: Sequence[str]) -> list[str]:
 def depth(measures: Sequence[str]) -> int:
     """How many answers the measures look at: 1,000 where one sets no bound."""
     bounds = [re.search(r"@(\d+)$", name) for name in measures]
-    return max(int(one[1]) if one else UNBOUNDED for one in bounds)
+    return max((int(one[1]) if one else UNBOUNDED for one in bounds), default=UNBOUNDED)
 
 
 def _parse(name: str) -> Any:
@@ -133,7 +138,9 @@ def _parse(name: str) -> Any:
     if cutoff is None or re.fullmatch(r"[1-9]\d{0,8}", cutoff[1]):
         try:
             parsed = ir_measures.parse_measure(name)
-            if ir_measures.pytrec_eval.supports(parsed) or name.startswith("Judged@"):
+            # Other providers start programs of their own, or ask for packages that are not here.
+            providers = (ir_measures.pytrec_eval, ir_measures.msmarco, ir_measures.judged)
+            if any(one.supports(parsed) for one in providers):
                 return parsed
         except (NameError, ValueError, AssertionError, TypeError, KeyError, SyntaxError):
             pass

@@ -43,6 +43,7 @@ def describe_library(generation: Generation) -> dict[str, Any]:
                 "dimension": record.space.dimension,
                 "embeds_words": record.space.embeds_words,
                 "holds": record.space.holds,
+                "joint": record.space.joint,
                 "ready_made": record.space.ready_made,
                 "encoder": record.encoder,
                 "fingerprint": record.fingerprint,

@@ -25,6 +25,15 @@ def draw(seed: int, side: int = 96) -> Image.Image:
     return Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
 
 
+def draw_textured(seed: int, texture: int | None = None) -> Image.Image:
+    """``draw`` at 200 px with a texture as fine as that of tissue, of the seed or another."""
+    random_ = np.random.default_rng(seed if texture is None else texture)
+    noise = Image.fromarray(random_.integers(0, 256, (32, 32), dtype=np.uint8))
+    fine = np.asarray(noise.resize((200, 200), Image.Resampling.BICUBIC), np.float64)
+    shapes = np.asarray(draw(seed, 200), np.float64)
+    return Image.fromarray((0.7 * shapes + 0.3 * fine).astype(np.uint8))
+
+
 def caption(seed: int) -> str:
     """A caption with the seed's number in it, so that it is the only one of its kind."""
     chosen = random.Random(seed)

@@ -207,6 +207,11 @@ def _delete_images(library: Path, *, ask: bool) -> None:
     metavar="PART=NUMBER",
     help="How much words, image, vector or not-image count: image=2, or image=2,1 for each.",
 )
+@click.option("--fold/--no-fold", default=True, help="Show the same picture once, or each time.")
+@click.option("--group", default="", metavar="FIELD", help="One hit of each, as in article.")
+@click.option(
+    "--diversity", type=float, default=0.0, metavar="0..1", help="Prefer hits unlike those above."
+)
 @_MODEL
 @_RERANK
 @click.option(
@@ -230,6 +235,9 @@ def search(
     where: tuple[str, ...],
     fusion: Fusion,
     weights: tuple[str, ...],
+    fold: bool,
+    group: str,
+    diversity: float,
     model: str | None,
     rerank: str | None,
     rerank_ms: int | None,
@@ -256,6 +264,9 @@ def search(
         fusion=fusion,
         weights=weights,
         rerank_ms=RERANK_MS if rerank_ms is None else rerank_ms,
+        fold=fold,
+        group=group,
+        diversity=diversity,
     )
     with Library.open(library, model=model, rerank=rerank) as opened:
         hits = opened.search(query, k)

@@ -87,7 +87,8 @@ def table(hits: Hits) -> str:
         case = hit.case
         facts = [case.modality, case.region, str(case.year) if case.year else None, case.corpus]
         known = " · ".join(fact for fact in facts if fact)
-        lines.append(f"{hit.rank:>3}  {hit.id}  [{known}]  {hit.score:.4f}")
+        more = "".join(f"  {one}" for one in hit.carries())
+        lines.append(f"{hit.rank:>3}  {hit.id}  [{known}]  {hit.score:.4f}{more}")
         caption = case.caption or "(no caption)"
         lines += textwrap.wrap(
             " ".join(caption.split()),

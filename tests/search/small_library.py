@@ -13,6 +13,7 @@ from PIL import Image
 
 from medclip_search.cases import Case, ImageSource
 from medclip_search.encoders.base import Encoder, Floats, Space
+from medclip_search.images.thumbnails import make_thumbnail
 from medclip_search.indexes.columns import Columns, build_columns
 from medclip_search.indexes.text import TextDocument, TextIndex, build_text_index
 from medclip_search.indexes.vectors import VectorIndex, build_vector_index
@@ -68,6 +69,7 @@ class SmallLibrary:
     spaces: Mapping[str, Space]
     all_cases: Mapping[int, Case]
     maker: Encoder
+    thumbnails: Mapping[int, bytes] = dataclasses.field(default_factory=dict)
     encoders_asked: int = 0
 
     def encoder(self) -> Encoder:
@@ -80,6 +82,9 @@ class SmallLibrary:
 
     def cases(self, keys: Sequence[int]) -> dict[int, Case]:
         return {key: self.all_cases[key] for key in keys}
+
+    def thumbnail(self, key: int) -> bytes | None:
+        return self.thumbnails.get(key)
 
 
 def build_small_library(
@@ -118,6 +123,7 @@ def build_small_library(
         spaces={"hues": encoder.spaces[0]},
         all_cases=keyed,
         maker=encoder,
+        thumbnails={k: make_thumbnail(shown[c.id]) for k, c in keyed.items() if c.id in shown},
     )
 
 

@@ -135,6 +135,23 @@ def test_every_field_of_the_form_reaches_the_query(
     assert [hit["score"] for hit in found] == pytest.approx([hit.score for hit in expected])
 
 
+def test_groups_and_diversity_by_json_and_by_form(client: TestClient, library: Library) -> None:
+    asked = {"words": "showing", "group": "modality", "fold": False, "diversity": 0.5}
+    expected = library.search(
+        Query(text="showing", group="modality", fold=False, diversity=0.5), k=10
+    )
+    sent = {name: str(value) for name, value in asked.items()}
+    for answer in (client.post("/search", json=asked), client.post("/search", data=sent)):
+        found = answer.json()["hits"]
+        assert [hit["id"] for hit in found] == [hit.id for hit in expected]
+        assert [hit["siblings"] for hit in found] == [list(hit.siblings) for hit in expected]
+        assert any(hit["siblings"] for hit in found)
+    wrong = client.post("/search", json={"words": "x", "group": "pages"})
+    assert wrong.status_code == 400
+    assert "no field is called 'pages'" in wrong.json()["error"]
+    assert client.post("/search", json={"words": "x", "diversity": 2}).status_code == 422
+
+
 def test_a_hit_leads_to_its_pictures_and_hides_the_disk(client: TestClient, corpus: Path) -> None:
     answer = client.post("/search", json={"words": "patella", "k": 1})
     (hit,) = answer.json()["hits"]

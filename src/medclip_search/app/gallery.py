@@ -33,6 +33,7 @@ class Card:
     star: bool = False
     like: bool = False
     dislike: bool = False
+    carries: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The card as the component's JavaScript reads it."""
@@ -45,7 +46,7 @@ class Card:
             "caption": case.caption,
             "why": self.why,
             "thumbnail": thumbnail_address(case),
-            "badges": [str(b) for b in (case.modality, case.region, case.year) if b],
+            "badges": [str(b) for b in (case.modality, case.region, case.year, *self.carries) if b],
             "star": self.star,
             "like": self.like,
             "dislike": self.dislike,

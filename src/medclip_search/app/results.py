@@ -52,6 +52,7 @@ def results(shared: Shared, library: Library, session: Session, where: tuple[str
                 hit.case,
                 rank=hit.rank,
                 why=hit.why,
+                carries=hit.carries(),
                 star=hit.id in starred,
                 like=hit.id in feedback.likes,
                 dislike=hit.id in feedback.dislikes,

@@ -38,9 +38,12 @@ class Asked:
     group: str = ""
 
     def query(self, library: Library, settings: Mapping[str, Any]) -> Query:
-        """The query, its pictures decoded; ``settings`` are further fields of ``Query``."""
+        """The query, its pictures decoded; ``settings`` are further fields of ``Query``.
+
+        Duplicates are not folded unless the settings say so: each is judged by itself.
+        """
         images = [library.image(one.id) if isinstance(one, Case) else one for one in self.images]
-        return Query(**{"text": self.text, "image": images, **settings})
+        return Query(**{"text": self.text, "image": images, "fold": False, **settings})
 
 
 def ask(

@@ -18,6 +18,7 @@ from medclip_search.encoders.base import Floats
 from medclip_search.errors import EncoderUnavailableError, QueryError
 from medclip_search.images import read_image
 from medclip_search.search import explain, filters, retrieve
+from medclip_search.search.arrange import Arranged, arrange
 from medclip_search.search.fuse import RankedList, completed, evidence, fuse, weighted
 from medclip_search.search.hits import Hit, Hits
 from medclip_search.search.query import ImageInput, Query
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 LEAST_DEPTH = 200
 """Lists are at least this deep, and four times as deep as the answer."""
 STEERED_DEPTH = 1000
-"""Lists are at least this deep where likes and dislikes re-rank them."""
+"""Lists are at least this deep where likes and dislikes re-rank them, or one article may fill
+many places."""
 
 _ENCODING = threading.Lock()  # encoders are called from one thread at a time
 
@@ -52,7 +54,8 @@ def search(
     allowed = _allowed(generation, query)
     if allowed is not None and not allowed.any():
         notes.append("No case passes the filters.")
-    depth = max(STEERED_DEPTH if liked or disliked else LEAST_DEPTH, 4 * int(k))
+    deep = bool(liked or disliked or query.group)
+    depth = max(STEERED_DEPTH if deep else LEAST_DEPTH, 4 * int(k))
     order = generation.columns.order
     lists = completed(_lists(generation, query, liked, depth, allowed, notes), order)
     keys, scores = fuse(lists, order, query.fusion)
@@ -62,8 +65,8 @@ def search(
     if liked or disliked:
         steered = steer(generation, keys, liked, disliked, allowed, query.text)
         keys, scores = steered.keys, steered.totals
-    keys, scores = keys[:k], scores[:k]
-    hits = _hits(generation, query, keys, scores, lists, read, steered)
+    arranged = arrange(generation, query, keys, scores, int(k))
+    hits = _hits(generation, query, keys, scores, lists, read, steered, arranged)
     milliseconds = (time.perf_counter() - began) * 1000
     return Hits(hits, tuple(dict.fromkeys(notes)), generation.number, milliseconds)
 
@@ -228,16 +231,26 @@ def _hits(
     lists: Sequence[RankedList],
     read: Reranked,
     steered: Steered | None,
+    arranged: Arranged,
 ) -> tuple[Hit, ...]:
-    cases: dict[int, Case] = generation.cases(keys.tolist())
-    found = evidence(lists, keys.tolist(), query.fusion)
-    hits = []
-    for place, (key, score) in enumerate(zip(keys.tolist(), scores.tolist(), strict=True)):
+    shown = keys[arranged.places].tolist()
+    cases: dict[int, Case] = generation.cases(list(dict.fromkeys((*shown, *arranged.carried()))))
+    found = evidence(lists, shown, query.fusion)
+    hits: list[Hit] = []
+    for at, (place, key) in enumerate(zip(arranged.places.tolist(), shown, strict=True)):
         case = cases[key]
-        told = found[place]
+        told = found[at]
         if key in read.evidence:
             told = (*told, read.evidence[key])
-        hit = Hit(place + 1, case.id, score, case, told)
+        hit = Hit(
+            at + 1,
+            case.id,
+            float(scores[place]),
+            case,
+            told,
+            duplicates=tuple(cases[one].id for one in arranged.duplicates.get(key, ())),
+            siblings=tuple(cases[one].id for one in arranged.siblings.get(key, ())),
+        )
         feedback = steered.evidence(place) if steered is not None else None
         why = explain.why(
             hit.lists,

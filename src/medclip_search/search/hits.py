@@ -44,11 +44,14 @@ class FeedbackEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer. ``score`` falls with ``rank``; ``why`` is one plain sentence.
+    """One answer. ``why`` is one plain sentence.
 
-    ``score`` is the sum of the lists' shares: by ``convex`` fusion a weighted mean of theirs, from
-    about 0 (nothing in common with the query) to 1 (the query itself); by ``rrf`` a sum of
-    reciprocal ranks. Where likes and dislikes re-rank, it is the log-odds of ``feedback.total``.
+    ``score`` falls with ``rank``, unless diversity is asked for. It is the sum of the lists'
+    shares: by ``convex`` fusion a weighted mean of theirs, from about 0 (nothing in common with
+    the query) to 1 (the query itself); by ``rrf`` a sum of reciprocal ranks. Where likes and
+    dislikes re-rank, it is the log-odds of ``feedback.total``. ``duplicates`` are the ids of hits
+    with the same picture that were folded into this one, ``siblings`` those of hits of the same
+    group, where groups are asked for; both best first.
     """
 
     rank: int
@@ -58,6 +61,14 @@ class Hit:
     lists: tuple[ListEvidence, ...] = ()
     feedback: FeedbackEvidence | None = None
     why: str = ""
+    duplicates: tuple[str, ...] = ()
+    siblings: tuple[str, ...] = ()
+
+    def carries(self) -> list[str]:
+        """What a line or a card says of the hits that this one stands for."""
+        same, group = len(self.duplicates), len(self.siblings)
+        told = [f"+{same} of the same picture"] if same else []
+        return told + ([f"+{group} of its group"] if group else [])
 
     def to_json(self) -> dict[str, Any]:
         """The one JSON form of a hit, for the command line and the API alike."""
@@ -79,6 +90,7 @@ class Hit:
         return (
             {"rank": self.rank, "id": self.id, "score": self.score}
             | case_to_json(case)
+            | {"duplicates": list(self.duplicates), "siblings": list(self.siblings)}
             | {"evidence": evidence}
         )
 

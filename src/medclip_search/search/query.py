@@ -41,6 +41,10 @@ class Query:
     ``weights`` says how much each part counts beside the others, 1 where nothing is said:
     ``{"words": 0.5, "image": [2, 1]}`` or ``["words=0.5", "image=2,1"]`` (``search.weights``).
 
+    ``fold`` shows a picture that several hits have once (not where filters alone browse);
+    ``group`` names a field, such as ``article``, of each value of which one hit is shown;
+    ``diversity``, 0 to 1, prefers hits unlike those above them.
+
     Raises ``QueryError`` where nothing is wanted at all, or an id is blank (left out, it would
     give an answer to another question), and ``FilterError`` for a blank filter.
     """
@@ -58,6 +62,9 @@ class Query:
     rerank_ms: int = RERANK_MS
     fusion: Fusion = "convex"
     weights: WeightsInput = ()
+    fold: bool = True
+    group: str = ""
+    diversity: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("text", "not_text", "where", "like", "dislike"):
@@ -78,6 +85,14 @@ class Query:
             one = isinstance(value, str | Path | bytes | Image.Image | np.ndarray)
             object.__setattr__(self, name, (value,) if one else tuple(value))
         object.__setattr__(self, "vector", query_vectors(self.vector))
+        if not isinstance(self.fold, bool):
+            raise QueryError("fold: say True or False")
+        if not isinstance(self.group, str):
+            raise QueryError("group: give the name of one field, for example article")
+        object.__setattr__(self, "group", self.group.strip())
+        amount = self.diversity
+        if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount <= 1:
+            raise QueryError(f"diversity: {amount} is not a number from 0 to 1")
         if self.space and not self.vector:
             raise QueryError(f"space: {self.space} is named, but no vector; give a vector too")
         if isinstance(self.rerank_ms, bool) or not isinstance(self.rerank_ms, int | np.integer):

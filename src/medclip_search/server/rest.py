@@ -41,7 +41,7 @@ MOST_HITS = 1000
 _MOST_ERRORS = 5
 _TEXT_FIELDS = ("words", "not_words", "where", "like", "dislike", "weights")
 _FILE_FIELDS = ("image", "not_image")
-_PLAIN_FIELDS = ("k", "fusion", "rerank", "rerank_ms")
+_PLAIN_FIELDS = ("k", "fusion", "fold", "group", "diversity", "rerank", "rerank_ms")
 _CACHED = {"Cache-Control": "private, max-age=60, stale-while-revalidate=86400"}
 
 
@@ -85,6 +85,11 @@ class Search(BaseModel):
         description="how much the parts count (words, image, vector, not-image), 1 by default",
         examples=[{"words": 0.5, "image": [2, 1]}],
     )
+    fold: bool = Field(default=True, description="show the same picture once")
+    group: str = Field(
+        default="", max_length=200, description="a field of each value of which one hit is shown"
+    )
+    diversity: float = Field(default=0, ge=0, le=1, description="prefer hits unlike those above")
     k: int = Field(default=10, ge=1, le=MOST_HITS, description="how many hits")
 
 
@@ -223,6 +228,9 @@ def _query(
         weights=body.weights,
         rerank=body.rerank,
         rerank_ms=body.rerank_ms,
+        fold=body.fold,
+        group=body.group,
+        diversity=body.diversity,
     )
 
 

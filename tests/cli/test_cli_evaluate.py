@@ -399,6 +399,6 @@ def test_medpix_by_the_command_is_the_benchmark(
         }
     wanted = medpix.precision(figures, answers)
     assert len(figures) == 60
-    for label, (value, _) in wanted.items():
+    for label, scores in wanted.items():
         name = "Description.Plane" if label == "Plane" else label
-        assert found[name]["P@10"] == pytest.approx(value)
+        assert found[name]["P@10"] == pytest.approx(scores.means()["P@10"])

@@ -14,10 +14,10 @@ from PIL import Image
 
 from medclip_search import encoders
 from medclip_search.encoders.base import Encoder, Floats
-from medclip_search.encoders.compact import WEIGHTS, CompactEncoder
+from medclip_search.encoders.compact import FIRST, NOW, WEIGHTS, CompactEncoder, Version
 from medclip_search.errors import EncoderError
 
-REFERENCE = Path(__file__).parent / "efficientnet_lite0_reference.npy"
+REFERENCE = Path(__file__).parent / "efficientnet_lite0_reference.npz"
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +25,9 @@ def encoder() -> Encoder:
     return encoders.load("compact")
 
 
-def generated() -> Image.Image:
-    """The picture whose vector ``tools/export_compact.py`` took from PyTorch."""
-    rows, columns = np.mgrid[0:224, 0:224]
+def generated(side: int = 288) -> Image.Image:
+    """The picture whose vectors ``tools/export_compact.py`` took from PyTorch."""
+    rows, columns = np.mgrid[0:side, 0:side] * (224 / side)
     disc = ((columns - 112) ** 2 + (rows - 90) ** 2 < 60**2) * 200
     return Image.fromarray(np.stack([columns, rows, disc], axis=2).astype(np.uint8))
 
@@ -42,15 +42,25 @@ def vectors(encoder: Encoder, *images: Image.Image) -> Floats:
     return encoder.encode_images(pixels)["compact"]
 
 
-def test_vector_is_that_of_pytorch(encoder: Encoder) -> None:
-    found = vectors(encoder, generated())
+@pytest.mark.parametrize("version", [NOW, FIRST], ids=["now", "first"])
+def test_vector_is_that_of_pytorch(version: Version) -> None:
+    found = vectors(CompactEncoder(version=version), generated(version.side))
     assert found.shape == (1, 1280)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found[0], np.load(REFERENCE), rtol=1e-3, atol=1e-4)
+    expected = np.load(REFERENCE)[version.output]
+    np.testing.assert_allclose(found[0], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_vectors_of_the_first_libraries_go_on(encoder: Encoder) -> None:
+    """The fingerprint is what libraries of that time remember."""
+    first = "8300f850d5f55733668577089aa58b00daf2eb4167b7cc4ad60cda2e9fa169a7"
+    assert encoders.load("compact", first).fingerprint == first
+    assert encoders.load("compact", encoder.fingerprint).fingerprint == encoder.fingerprint
+    assert encoders.load("compact", "of another").fingerprint == encoder.fingerprint != first
 
 
 def test_vector_does_not_depend_on_its_batch(encoder: Encoder) -> None:
-    pictures = [generated()] + [noise(seed, 224, 224) for seed in range(31)]
+    pictures = [generated()] + [noise(seed, 288, 288) for seed in range(31)]
     alone = vectors(encoder, pictures[0])[0]
     for size in (7, 32):
         assert np.array_equal(vectors(encoder, *pictures[:size])[0], alone)
@@ -58,7 +68,7 @@ def test_vector_does_not_depend_on_its_batch(encoder: Encoder) -> None:
 
 
 def test_no_pictures_give_no_vectors(encoder: Encoder) -> None:
-    found = encoder.encode_images(np.empty((0, 3, 224, 224), dtype=np.float32))
+    found = encoder.encode_images(np.empty((0, 3, 288, 288), dtype=np.float32))
     assert found["compact"].shape == (0, 1280)
 
 
@@ -67,11 +77,11 @@ def test_grey_and_rgb_of_one_picture_are_the_same(encoder: Encoder) -> None:
     np.testing.assert_array_equal(encoder.preprocess(grey), encoder.preprocess(grey.convert("RGB")))
 
 
-@pytest.mark.parametrize("size", [(1, 1), (2, 5), (20_000, 1), (1, 20_000), (3000, 40), (223, 224)])
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (20_000, 1), (1, 20_000), (3000, 40), (287, 288)])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_any_shape_is_fitted(encoder: Encoder, size: tuple[int, int], mode: str) -> None:
     pixels = encoder.preprocess(noise(2, *size).convert(mode))
-    assert pixels.shape == (3, 224, 224)
+    assert pixels.shape == (3, 288, 288)
     assert pixels.dtype == np.float32
     assert pixels.flags.c_contiguous
     assert np.isfinite(encoder.encode_images(pixels[None])["compact"]).all()
@@ -151,7 +161,7 @@ def test_fingerprint_follows_the_weights(encoder: Encoder, copy: Path) -> None:
     other = CompactEncoder(copy)
     assert other.fingerprint != encoder.fingerprint
     with pytest.raises(EncoderError, match="ONNX Runtime cannot load"):
-        other.encode_images(np.zeros((1, 3, 224, 224), dtype=np.float32))
+        other.encode_images(np.zeros((1, 3, 288, 288), dtype=np.float32))
 
 
 def test_list_tells_what_compact_can_do() -> None:

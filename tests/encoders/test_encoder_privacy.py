@@ -24,7 +24,7 @@ def test_encoding_leaves_no_trace_in_the_users_folders(tmp_path: Path) -> None:
     code = (
         "import numpy as np\n"
         "from medclip_search import encoders\n"
-        "encoders.load('compact').encode_images(np.zeros((1, 3, 224, 224), np.float32))\n"
+        "encoders.load('compact').encode_images(np.zeros((1, 3, 288, 288), np.float32))\n"
     )
     program(code, tmp_path)
     assert [str(path) for path in tmp_path.rglob("*")] == []

@@ -386,6 +386,26 @@ def test_another_model_is_refused(library: Path, monkeypatch: pytest.MonkeyPatch
             opened.search(Query(image=draw(3)))
 
 
+def test_a_library_of_compacts_first_version_is_asked_and_grows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medclip_search.encoders.compact import FIRST, CompactEncoder
+
+    library, figures = tmp_path / "library", write_folder(tmp_path / "figures", range(6))
+    with monkeypatch.context() as then:
+        then.setattr(CompactEncoder, "that_made", lambda _: CompactEncoder(version=FIRST))
+        build(library, [spec(figures)])
+    write_folder(figures, range(6, 8))
+    assert build(library).embedded == 2
+    with Library.open(library) as opened:
+        [space] = opened.info()["spaces"]
+        assert space["fingerprint"] == CompactEncoder(version=FIRST).fingerprint
+        for seed in (2, 7):
+            hit = opened.search(Query(image=draw(seed)), k=1)[0]
+            assert hit.id == f"fig-{seed:03d}"
+            assert hit.lists[0].score == pytest.approx(1.0, abs=2e-3)
+
+
 def test_wrong_folders_are_named_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(NotALibraryError, match="no such library"):
         Library.open(tmp_path / "nowhere")

@@ -32,8 +32,12 @@ def available() -> list[EncoderDescription]:
     return [_compact(), _biomedclip(), _open_clip()]
 
 
-def load(spec: EncoderSpec | str) -> Encoder:
-    """The encoder that is meant; raises ``EncoderError`` where it is unknown or missing."""
+def load(spec: EncoderSpec | str, fingerprint: str = "") -> Encoder:
+    """The encoder that is meant; raises ``EncoderError`` where it is unknown or missing.
+
+    ``fingerprint`` is that of the vectors a library holds: where the program has made vectors in
+    several ways over time, the encoder goes on in that one.
+    """
     if isinstance(spec, str):
         spec = EncoderSpec(spec)
     if spec.name in choose.NAMES:
@@ -41,10 +45,10 @@ def load(spec: EncoderSpec | str) -> Encoder:
     if spec.name != compact.CompactEncoder.name:
         known = ", ".join((compact.CompactEncoder.name, *choose.NAMES))
         raise EncoderError(f"encoder {spec.name}: unknown; choose one of: {known}")
-    return _load_compact(spec)
+    return _load_compact(spec, fingerprint)
 
 
-def _load_compact(spec: EncoderSpec) -> Encoder:
+def _load_compact(spec: EncoderSpec, fingerprint: str) -> Encoder:
     name = spec.name
     if spec.model is not None:
         raise UsageError(f"--model: the encoder {name} has no model to choose; leave it out")
@@ -55,7 +59,7 @@ def _load_compact(spec: EncoderSpec) -> Encoder:
         raise UsageError(
             f"--runtime {spec.runtime}: the encoder {name} runs by ONNX Runtime only; leave it out"
         )
-    return compact.CompactEncoder()
+    return compact.CompactEncoder.that_made(fingerprint)
 
 
 def _compact() -> EncoderDescription:

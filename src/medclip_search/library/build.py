@@ -19,7 +19,7 @@ from medclip_search.library.compact import compact
 from medclip_search.library.embed import begin_spaces, embed
 from medclip_search.library.embed_captions import embed_captions
 from medclip_search.library.emptied import open_source
-from medclip_search.library.generation import remembered_encoder
+from medclip_search.library.generation import made_by, remembered_encoder
 from medclip_search.library.ingest import BuildSummary, Report, ingest, put_source
 from medclip_search.library.ready_vectors import begin_ready_spaces, take_vectors
 from medclip_search.library.repair import drop_damaged
@@ -183,7 +183,7 @@ def _load_encoder(catalogue: WorkCatalogue, spaces: Sequence[str]) -> Encoder | 
         _remember_encoder(catalogue, spec)
     if spaces:
         encoders.load(replace(spec, spaces=tuple(spaces)))
-    loaded = encoders.load(spec)
+    loaded = encoders.load(spec, made_by(spec, catalogue.spaces()))
     if loaded.called != loaded.name:
         _remember_encoder(catalogue, replace(spec, called=loaded.called))
     return loaded

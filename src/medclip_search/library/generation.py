@@ -110,7 +110,7 @@ class Generation:
                     )
                 if self._model is not None:
                     spec = replace(spec, model=self._model)
-                encoder = encoders.load(spec)
+                encoder = encoders.load(spec, made_by(spec, self._records.values()))
                 refuse_strange_model(self.library, self._records.values(), encoder)
                 for space in encoder.spaces:
                     if space.name in self._records:
@@ -160,6 +160,12 @@ def remembered_encoder(catalogue: Catalogue) -> EncoderSpec | None:
         settings.get("runtime", "auto"),
         settings.get("called", ""),
     )
+
+
+def made_by(spec: EncoderSpec, known: Iterable[SpaceRecord]) -> str:
+    """The fingerprint of the vectors that an encoder has made here; empty where there are none."""
+    made = (one.fingerprint for one in known if one.bytes and one.encoder == spec.name)
+    return next(made, "")
 
 
 def refuse_strange_model(library: Path, known: Iterable[SpaceRecord], encoder: Encoder) -> None:

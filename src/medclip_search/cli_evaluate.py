@@ -95,15 +95,16 @@ def evaluate(
         terminal.say(f"note: {note}")
 
 
+_ASKED = ("mode", "measures", "k", "where", "settings", "run_out")
 _WITH = {
-    "judgements": ("queries", "qrels", "mode", "measures", "k", "corpus", "where", "leave_out",
-                   "settings", "compare", "run_out"),
-    "relevant-by": ("relevant_by", "mode", "measures", "k", "where", "leave_out", "sample", "seed",
-                    "settings", "run_out"),
-    "known-items": ("protocol", "mode", "measures", "k", "where", "sample", "seed", "settings",
-                    "run_out"),
+    "judgements": ("queries", "qrels", "corpus", "leave_out", "compare", *_ASKED),
+    "relevant-by": (
+        *("relevant_by", "queries", "leave_out", "compare", "sample", "seed"),
+        *_ASKED,
+    ),
+    "known-items": ("protocol", "sample", "seed", *_ASKED),
     "cross-modal": ("protocol", "measures", "where", "pool", "space", "seed"),
-}  # fmt: skip
+}
 """Which options go with which way of judging."""
 
 

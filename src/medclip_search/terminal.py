@@ -150,15 +150,16 @@ def evaluation_lines(found: Evaluation) -> Iterator[str]:
         for measure, value in means.items():
             interval = _range(intervals[measure], measure)
             yield f"  {measure:<12} {_figure(measure, value):>8}  {interval}"
-    for run, other in found.comparisons.items():
-        yield f"less {run}:"
-        for measure, value in other.scores.means().items():
-            change = other.differences[measure]
-            yield (
-                f"  {measure:<12} {_figure(measure, value):>8}  {change.mean:+.4f} "
-                f"{_range(change.interval)}  p = {change.p:.4f}  "
-                f"{change.better} better, {change.worse} worse"
-            )
+    for run, each in found.comparisons.items():
+        for name, other in each.items():
+            yield f"less {run}{f', {name}' if name else ''}:"
+            for measure, value in other.scores.means().items():
+                change = other.differences[measure]
+                yield (
+                    f"  {measure:<12} {_figure(measure, value):>8}  {change.mean:+.4f} "
+                    f"{_range(change.interval)}  p = {change.p:.4f}  "
+                    f"{change.better} better, {change.worse} worse"
+                )
 
 
 def _figure(measure: str, value: float) -> str:

@@ -223,6 +223,30 @@ def test_equal_metadata_is_relevance(run: Run, place: Path, columns: str, names:
         assert found["intervals"][name].keys() == {"P@2", "R@3"}
 
 
+def test_topics_about_cases_are_judged_by_columns_and_settings_compared(
+    run: Run, tmp_path: Path
+) -> None:
+    topics = tmp_path / "topics.tsv"
+    topics.write_text("a\tred small\tf00\nb\tblue large\tf05\nc\tnodule\tf02\n", "utf-8")
+    words = ("--queries", topics, "--relevant-by", 'Type,"Side, seen from here"', "--leave-out",
+             "patient", "--measures", "P@3")  # fmt: skip
+    assert run(*words, "--mode", "image", "--run-out", tmp_path / "image")[0] == 0
+    out_of_image = read_run(tmp_path / "image")
+    assert not {"f00", "f01", "f02"}.intersection(out_of_image["a"])
+    status, out, err = run(*words, "--mode", "words", "--compare", tmp_path / "image", "--json",
+                           "--run-out", tmp_path / "words")  # fmt: skip
+    assert status == 0, err
+    found = json.loads(out)
+    assert found["queries"] == {"Type": 3, "Side, seen from here": 1}  # f02, f05 have no side
+    assert not {"f00", "f01", "f02"}.intersection(read_run(tmp_path / "words")["a"])
+    for column in found["measures"]:
+        [other] = found["comparisons"].values()
+        change = found["measures"][column]["P@3"] - other[column]["measures"]["P@3"]
+        assert other[column]["differences"]["P@3"]["mean"] == pytest.approx(change)
+    lines = run(*words, "--mode", "words", "--compare", tmp_path / "image")[1].splitlines()
+    assert f"less {tmp_path / 'image'}, Type:" in lines
+
+
 def test_captions_ask_by_columns_too_and_a_sample_is_the_same_each_time(
     run: Run, tmp_path: Path
 ) -> None:
@@ -302,7 +326,7 @@ def test_evaluating_writes_nothing_into_the_library(run: Run, place: Path) -> No
         ((*JUDGED, "--protocol", "known-items"), 2, "--queries: does not go with"),
         ((), 2, "--relevant-by"),
         (("--queries", "{}/topics.tsv"), 2, "--qrels"),
-        ((*JUDGED, "--relevant-by", "Type"), 2, "leave one out"),
+        ((*JUDGED, "--relevant-by", "Type"), 2, "--qrels: does not go with"),
         ((*JUDGED, "--sample", 3), 2, "--sample"),
         ((*JUDGED, "--measures", "nDCG@0"), 2, "nDCG@0"),
         ((*JUDGED, "--measures", "beauty"), 2, "beauty"),
@@ -333,6 +357,12 @@ def test_evaluating_writes_nothing_into_the_library(run: Run, place: Path) -> No
         ),
         (("--queries", "{}/no-image.tsv", "--qrels", "{}/no-image-qrels"), 1, "has no words"),
         (("--queries", "{}", "--qrels", "{}/qrels"), 1, "no collection of SMART"),
+        (
+            ("--relevant-by", "Type", "--queries", "{}/topics.tsv", "--mode", "words"),
+            1,
+            "query q1: names no case",
+        ),
+        (("--relevant-by", "Type", "--queries", "{}/images.tsv", "--sample", 1), 2, "--sample"),
         (("--relevant-by", "Colour"), 2, "no field is called 'Colour'"),
         (("--relevant-by", ","), 2, "name a column"),
         (("--relevant-by", "Type", "--leave-out", "doctor"), 2, "no field is called 'doctor'"),

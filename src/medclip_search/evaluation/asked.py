@@ -1,9 +1,9 @@
 """From topics to queries: what a topic asks by, and which cases must not answer it.
 
 A topic's image is a case of the library, named by its source's id, or else a file, its path
-relative to the file of topics. Where it is a case, that case would be its own best answer: it is
-left out of the ranking and of the judgements, and so are those that share its value in the column
-to leave out (its article, its patient).
+relative to the file of topics. Where it is a case, that case would be its own best answer, even to
+words that were written about it: in every mode it is left out of the ranking and of the judgements,
+and so are those that share its value in the column to leave out (its article, its patient).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from medclip_search.cases import Case
 from medclip_search.corpora.files import file_fault
 from medclip_search.errors import EvaluationError, UsageError
 from medclip_search.evaluation.names import Names
-from medclip_search.evaluation.topics import Topic
+from medclip_search.evaluation.topics import Topic, read_topics
 from medclip_search.search.query import Query
 
 Mode = Literal["words", "image", "both"]
@@ -46,6 +46,16 @@ class Asked:
         return Query(**{"text": self.text, "image": images, "fold": False, **settings})
 
 
+def topics_of(
+    queries: str | Path | Sequence[Topic],
+) -> tuple[list[Topic], Path]:
+    """Topics of a file, or as they were read, and the folder that their images are relative to."""
+    if not isinstance(queries, str | Path):
+        return list(queries), Path()
+    path = Path(queries).expanduser()
+    return read_topics(path), path if path.is_dir() else path.parent
+
+
 def ask(
     library: Library, topics: Sequence[Topic], mode: Mode, folder: Path, corpus: str = ""
 ) -> list[Asked]:
@@ -57,7 +67,7 @@ def ask(
             raise EvaluationError(f"query {topic.id}: has no words; ask it by --mode image")
         # By tabs, a query of two columns has its image in the second.
         in_text = (topic.text,) if mode == "image" and topic.text else ()
-        named[topic.id] = () if mode == "words" else topic.images or in_text
+        named[topic.id] = topic.images or in_text
         if mode != "words" and not named[topic.id]:
             raise EvaluationError(
                 f"query {topic.id}: has no image; name a file or a case, or ask by --mode words"
@@ -65,9 +75,11 @@ def ask(
     cases = Names(library, (one for each in named.values() for one in each), corpus).cases
     asked = []
     for topic in topics:
-        images = tuple(cases.get(one) or _file(folder, one, topic) for one in named[topic.id])
+        own = tuple(cases[one] for one in named[topic.id] if one in cases)
+        images: tuple[Case | Path, ...] = ()
+        if mode != "words":
+            images = tuple(cases.get(one) or _file(folder, one, topic) for one in named[topic.id])
         text = "" if mode == "image" else topic.text
-        own = tuple(one for one in images if isinstance(one, Case))
         asked.append(Asked(topic.id, text, images, own, topic.group))
     return asked
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from medclip_search.api import Library
 from medclip_search.errors import EvaluationError, UsageError
 from medclip_search.evaluation.answer import answer
-from medclip_search.evaluation.asked import Asked, LeftOut, Mode, ask, check_mode, check_settings
-from medclip_search.evaluation.compare import difference
+from medclip_search.evaluation.asked import (
+    LeftOut,
+    Mode,
+    ask,
+    check_mode,
+    check_settings,
+    topics_of,
+)
 from medclip_search.evaluation.measures import DEFAULT, check_measures, depth, score
 from medclip_search.evaluation.names import Names
 from medclip_search.evaluation.notes import Notes
-from medclip_search.evaluation.outcome import Comparison, Evaluation
+from medclip_search.evaluation.outcome import Evaluation, compared
 from medclip_search.evaluation.qrels import Qrels, match_topics, read_qrels
-from medclip_search.evaluation.runs import ranked, read_run
-from medclip_search.evaluation.topics import Topic, read_topics
+from medclip_search.evaluation.runs import first, read_run
+from medclip_search.evaluation.topics import Topic
 from medclip_search.progress import SILENT, Progress
 from medclip_search.search.hits import Hit, Hits
 
@@ -52,11 +58,10 @@ def evaluate(
     """
     check_mode(mode)
     check_settings(settings := settings or {})
-    names_of_measures = check_measures(measures)
-    k = check_depth(k, names_of_measures)
+    measures = check_measures(measures)
+    k = check_depth(k, measures)
     others = {str(path): read_run(path) for path in compare}
-    folder = _folder(queries) if isinstance(queries, str | Path) else Path()
-    topics = read_topics(queries) if isinstance(queries, str | Path) else list(queries)
+    topics, folder = topics_of(queries)
     judged = read_qrels(qrels) if isinstance(qrels, str | Path) else qrels
     judged = match_topics(judged, [topic.id for topic in topics])
     notes = Notes()
@@ -70,15 +75,23 @@ def evaluate(
     names = Names(library, (d for known in judged.values() for d in known), corpus)
     _tell_unknown(judged, names, notes)
     without = LeftOut(library, asked, leave_out)
-    judged = _without_own(judged, asked, names, without)
 
+    def out_of(qid: str) -> Callable[[str], bool]:
+        """Whether a document, as judgements call it, must not answer a query."""
+        out = without.ids(qid)
+        return lambda d: (names.cases[d].id if d in names.cases else d) in out
+
+    judged = {
+        qid: {d: grade for d, grade in known.items() if not out(d)}
+        for qid, known, out in ((qid, known, out_of(qid)) for qid, known in judged.items())
+    }
     seen = [0, 0]  # of the first ten answers: judged, all
 
     def heard(qid: str, kept: list[Hit], hits: Hits) -> None:
         notes.hear(hits)
-        first = [names.of(hit) in judged[qid] for hit in kept[:10]]
-        seen[0] += sum(first)
-        seen[1] += len(first)
+        page = [names.of(hit) in judged[qid] for hit in kept[:10]]
+        seen[0] += sum(page)
+        seen[1] += len(page)
 
     run = answer(
         library,
@@ -91,7 +104,7 @@ def evaluate(
         total=len(asked),
     )
     groups = {one.id: one.group or without.group(one.id) for one in asked}
-    scores = score(run, judged, names_of_measures, groups)
+    scores = score(run, judged, measures, groups)
     if not scores.queries:
         raise EvaluationError("no judged query has a relevant document that may answer it")
     if (irrelevant := len(asked) - len(scores.queries)) > 0:
@@ -102,10 +115,8 @@ def evaluate(
         notes.add(f"{share} of the first ten answers are judged; others count as irrelevant")
     comparisons = {}
     for name, other in others.items():
-        cut = {qid: _cut(known, k, without.ids(qid), names) for qid, known in other.items()}
-        theirs = score(cut, judged, names_of_measures, groups)
-        found = {one: difference(scores, theirs, one) for one in names_of_measures}
-        comparisons[name] = Comparison(theirs, found)
+        theirs = {qid: first(known, k, out_of(qid)) for qid, known in other.items()}
+        comparisons[name] = {"": compared(scores, score(theirs, judged, measures, groups))}
     facts = {"mode": mode, "k": k}
     return Evaluation({"": scores}, run, comparisons, notes.lines(), facts)
 
@@ -117,11 +128,6 @@ def check_depth(k: int | None, measures: Sequence[str]) -> int:
     if isinstance(k, bool) or k < 1:
         raise UsageError(f"-k {k}: how many answers are judged must be at least 1")
     return k
-
-
-def _folder(path: str | Path) -> Path:
-    path = Path(path).expanduser()
-    return path if path.is_dir() else path.parent
 
 
 def _judged_topics(topics: list[Topic], judged: Qrels, notes: Notes) -> list[Topic]:
@@ -151,31 +157,6 @@ def _tell_unknown(judged: Qrels, names: Names, notes: Notes) -> None:
             f"{len(names.unknown)} of {every} judged documents are not in the library "
             f"({_some(names.unknown)}): a relevant one counts as not found"
         )
-
-
-def _without_own(
-    judged: Mapping[str, Mapping[str, int]], asked: Sequence[Asked], names: Names, without: LeftOut
-) -> dict[str, dict[str, int]]:
-    """The judgements without the cases that must not answer."""
-    left: dict[str, dict[str, int]] = {}
-    for one in asked:
-        out = without.ids(one.id)
-        left[one.id] = {
-            d: grade
-            for d, grade in judged[one.id].items()
-            if d not in names.cases or names.cases[d].id not in out
-        }
-    return left
-
-
-def _cut(known: Mapping[str, float], k: int, out: set[str], names: Names) -> dict[str, float]:
-    """The first ``k`` of another's answers, without the cases that must not answer."""
-    kept = [
-        (d, value)
-        for d, value in ranked(known)
-        if d not in out and not (d in names.cases and names.cases[d].id in out)
-    ]
-    return dict(kept[:k])
 
 
 def _some(ids: Any) -> str:

@@ -1,10 +1,10 @@
 """Without judgements: an answer is relevant where it has the query's value in a column.
 
-Cases of the library ask, each by its own picture, caption or both, and are left out of their own
-answers, with all that share their value in the column to leave out. A query without a value in a
-column is left out of that column's measures, but one whose value no other case has counts (as 0);
-where a column holds several values a case, one in
-common is enough.
+Cases of the library ask, each by its own picture, caption or both (or topics do that name the case
+they were written about, such as its history). They are left out of their own answers, with all that
+share their value in the column to leave out. A query without a value in a column is left out of
+that column's measures, but one whose value no other case has counts (as 0); where a column holds
+several values a case, one in common is enough.
 """
 
 from __future__ import annotations
@@ -12,20 +12,32 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from medclip_search.api import Library
+from medclip_search.cases import Case
 from medclip_search.errors import EvaluationError, FilterError, UsageError
 from medclip_search.evaluation.answer import answer
-from medclip_search.evaluation.asked import LeftOut, Mode, check_mode, check_settings, made_of
+from medclip_search.evaluation.asked import (
+    Asked,
+    LeftOut,
+    Mode,
+    ask,
+    check_mode,
+    check_settings,
+    made_of,
+    topics_of,
+)
 from medclip_search.evaluation.draw import draw
 from medclip_search.evaluation.evaluate import check_depth
 from medclip_search.evaluation.measures import Scores, check_measures, score
 from medclip_search.evaluation.notes import Notes
-from medclip_search.evaluation.outcome import Evaluation
-from medclip_search.evaluation.runs import Run
+from medclip_search.evaluation.outcome import Evaluation, compared
+from medclip_search.evaluation.runs import Run, first, read_run
+from medclip_search.evaluation.topics import Topic
 from medclip_search.progress import SILENT, Progress
 
 DEFAULT = ("P@1", "P@5", "P@10", "nDCG@10")
@@ -38,6 +50,7 @@ def evaluate_labels(
     library: Library,
     columns: Sequence[str],
     *,
+    queries: str | Path | Sequence[Topic] | None = None,
     leave_out: str = "",
     mode: Mode = "image",
     measures: Sequence[str] = DEFAULT,
@@ -45,21 +58,25 @@ def evaluate_labels(
     where: Sequence[str] = (),
     sample: int | None = None,
     seed: int = 0,
+    compare: Sequence[str | Path] = (),
     settings: Mapping[str, Any] | None = None,
     progress: Progress = SILENT,
 ) -> Evaluation:
     """One set of measures a column, by its name as given.
 
     ``columns`` are names as filters take them; ``where`` are filters on what may ask and answer;
-    ``sample`` asks only so many cases, drawn by ``seed``. Images are answered by cases that have
-    one, words by all. Intervals draw the groups that ``leave_out`` makes.
+    ``sample`` asks only so many cases, drawn by ``seed``; ``queries`` are topics that ask instead
+    of the cases themselves, each with the case it is of as its image. Images are answered by cases
+    that have one, words by all. Intervals draw the groups that ``leave_out`` makes. ``compare``
+    are other runs on the same queries.
 
     Raises ``FilterError`` for an unknown column, ``EvaluationError`` where nothing can be asked.
     """
     check_mode(mode)
     check_settings(settings := settings or {})
-    names = check_measures(measures)
-    k = check_depth(k, names)
+    measures = check_measures(measures)
+    k = check_depth(k, measures)
+    others = {str(path): read_run(path) for path in compare}
     fields = {column: library.field(column) for column in columns}
     where = list(where)
     cases = list(library.cases(where=where))
@@ -70,6 +87,52 @@ def evaluate_labels(
         column: {case.id: known for case in cases if (known := library.labels(field, case))}
         for column, field in fields.items()
     }
+    if queries is not None and sample is not None:
+        raise UsageError("--sample: draws cases that ask, not queries; leave one out")
+    if queries is None:
+        asked = _asking(cases, labels, mode, sample, seed)
+    else:
+        asked = _of_topics(library, queries, mode)
+    without = LeftOut(library, asked, leave_out)
+    notes = Notes()
+    run = answer(
+        library,
+        ((one.id, one.query(library, {**settings, "where": where})) for one in asked),
+        k,
+        left_out=without.ids,
+        heard=lambda _, __, hits: notes.hear(hits),
+        progress=progress,
+        total=len(asked),
+    )
+    judgements = {
+        column: _Judgements(library, field, asked, labels[column], without)
+        for column, field in fields.items()
+    }
+    scores = {column: one.score(run, measures) for column, one in judgements.items()}
+    for column, each in scores.items():
+        if lost := len(asked) - len(each.queries):
+            notes.add(f"{column}: {lost} of {len(asked)} queries have no value")
+    comparisons = {}
+    for name, other in others.items():
+        theirs = {
+            one.id: first(other.get(one.id, {}), k, without.ids(one.id).__contains__)
+            for one in asked
+        }
+        comparisons[name] = {
+            column: compared(scores[column], one.score(theirs, measures))
+            for column, one in judgements.items()
+        }
+    return Evaluation(scores, run, comparisons, notes.lines(), {"mode": mode, "k": k})
+
+
+def _asking(
+    cases: Sequence[Case],
+    labels: Mapping[str, Mapping[str, frozenset[str]]],
+    mode: Mode,
+    sample: int | None,
+    seed: int,
+) -> list[Asked]:
+    """The cases that can ask in a mode and have a value in any column, as queries."""
     able = [
         case
         for case in cases
@@ -79,26 +142,23 @@ def evaluate_labels(
     ]
     if not able:
         raise EvaluationError(
-            f"no case has both a value in {', '.join(columns)} and what --mode {mode} asks by; "
+            f"no case has both a value in {', '.join(labels)} and what --mode {mode} asks by; "
             "see 'medclip-search info'"
         )
-    queries = [made_of(case, mode) for case in draw(able, sample, seed, "--sample")]
-    without = LeftOut(library, queries, leave_out)
-    notes = Notes()
-    run = answer(
-        library,
-        ((one.id, one.query(library, {**settings, "where": where})) for one in queries),
-        k,
-        left_out=without.ids,
-        heard=lambda _, __, hits: notes.hear(hits),
-        progress=progress,
-        total=len(queries),
-    )
-    scores = {column: _score(run, known, without, names) for column, known in labels.items()}
-    for column, each in scores.items():
-        if lost := len(queries) - len(each.queries):
-            notes.add(f"{column}: {lost} of {len(queries)} queries have no value")
-    return Evaluation(scores, run, notes=notes.lines(), facts={"mode": mode, "k": k})
+    return [made_of(case, mode) for case in draw(able, sample, seed, "--sample")]
+
+
+def _of_topics(library: Library, queries: str | Path | Sequence[Topic], mode: Mode) -> list[Asked]:
+    """Topics as queries, each of which names the case whose values make an answer relevant."""
+    topics, folder = topics_of(queries)
+    asked = ask(library, topics, mode, folder)
+    for one in asked:
+        if not one.own:
+            raise EvaluationError(
+                f"query {one.id}: names no case of the library; by --relevant-by a query's image "
+                "is the case that it is of"
+            )
+    return asked
 
 
 def columns_of(text: str, library: Library) -> list[str]:
@@ -117,40 +177,52 @@ def columns_of(text: str, library: Library) -> list[str]:
     return names
 
 
-def _score(
-    run: Run, labels: Mapping[str, frozenset[str]], without: LeftOut, measures: Sequence[str]
-) -> Scores:
-    """The scores of one column, a few queries at a time."""
-    parts = [
-        score(run, batch, measures, {qid: without.group(qid) for qid in batch}, every=True)
-        for batch in _batches(run, labels, without)
-    ]
-    return Scores(
-        tuple(qid for part in parts for qid in part.queries),
-        tuple(group for part in parts for group in part.groups),
-        {
-            name: np.concatenate([np.zeros(0), *(part.values[name] for part in parts)])
-            for name in measures
-        },
-    )
+class _Judgements:
+    """What is relevant to each query by one column."""
 
+    def __init__(
+        self,
+        library: Library,
+        field: str,
+        asked: Sequence[Asked],
+        labels: Mapping[str, frozenset[str]],
+        without: LeftOut,
+    ) -> None:
+        self._without = without
+        self._asked = {
+            one.id: known
+            for one in asked
+            if (known := frozenset[str]().union(*(library.labels(field, c) for c in one.own)))
+        }
+        self._bearing: dict[str, set[str]] = defaultdict(set)
+        for case_id, known in labels.items():
+            for label in known:
+                self._bearing[label].add(case_id)
 
-def _batches(
-    run: Run, labels: Mapping[str, frozenset[str]], without: LeftOut
-) -> Iterator[dict[str, dict[str, int]]]:
-    """The judgements of the queries that have a value."""
-    bearing: dict[str, set[str]] = defaultdict(set)
-    for case_id, known in labels.items():
-        for label in known:
-            bearing[label].add(case_id)
-    batch: dict[str, dict[str, int]] = {}
-    size = 0
-    for qid in run:
-        if qid in labels:
-            alike = set().union(*(bearing[label] for label in labels[qid]))
-            batch[qid] = dict.fromkeys(alike - without.ids(qid), 1)
+    def score(self, run: Run, measures: Sequence[str]) -> Scores:
+        """The scores of a run, a few queries at a time."""
+        group = self._without.group
+        parts = [
+            score(run, batch, measures, {qid: group(qid) for qid in batch}, every=True)
+            for batch in self._batches()
+        ]
+        return Scores(
+            tuple(qid for part in parts for qid in part.queries),
+            tuple(one for part in parts for one in part.groups),
+            {
+                name: np.concatenate([np.zeros(0), *(part.values[name] for part in parts)])
+                for name in measures
+            },
+        )
+
+    def _batches(self) -> Iterator[dict[str, dict[str, int]]]:
+        batch: dict[str, dict[str, int]] = {}
+        size = 0
+        for qid, labels in self._asked.items():
+            alike = set[str]().union(*(self._bearing[label] for label in labels))
+            batch[qid] = dict.fromkeys(alike - self._without.ids(qid), 1)
             size += len(batch[qid])
             if size > BATCH:
                 yield batch
                 batch, size = {}, 0
-    yield batch
+        yield batch

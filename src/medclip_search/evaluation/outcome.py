@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from medclip_search.evaluation.compare import Difference
+from medclip_search.evaluation.compare import Difference, difference
 from medclip_search.evaluation.measures import Scores
 from medclip_search.evaluation.runs import Run
 
@@ -20,17 +20,25 @@ class Comparison:
     differences: Mapping[str, Difference]
 
 
+def compared(ours: Scores, theirs: Scores) -> Comparison:
+    """Theirs, and what ours have over them by each measure."""
+    return Comparison(theirs, {one: difference(ours, theirs, one) for one in ours.values})
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """The scores of one run, by judgements (under ``""``), or once for each set of judgements.
 
     The sets are the columns that say what is relevant, or the directions of a cross-modal
-    search. ``notes`` are plain sentences about what was left out. ``facts`` say what was measured.
+    search; ``comparisons`` hold as many for each other run, by its name. ``notes`` are plain
+    sentences about what was left out. ``facts`` say what was measured.
     """
 
     scores: Mapping[str, Scores]
     run: Run = field(default_factory=lambda: dict[str, dict[str, float]]())
-    comparisons: Mapping[str, Comparison] = field(default_factory=lambda: dict[str, Comparison]())
+    comparisons: Mapping[str, Mapping[str, Comparison]] = field(
+        default_factory=lambda: dict[str, Mapping[str, Comparison]]()
+    )
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=lambda: dict[str, Any]())
 
@@ -55,13 +63,19 @@ class Evaluation:
         )
         if self.comparisons:
             answer["comparisons"] = {
-                name: {
-                    "measures": _numbers(one.scores.means()),
-                    "differences": {m: _difference(d) for m, d in one.differences.items()},
-                }
-                for name, one in self.comparisons.items()
+                run: _comparison(each[""])
+                if list(each) == [""]
+                else {name: _comparison(one) for name, one in each.items()}
+                for run, each in self.comparisons.items()
             }
         return {**answer, **self.facts, "notes": list(self.notes)}
+
+
+def _comparison(one: Comparison) -> dict[str, Any]:
+    return {
+        "measures": _numbers(one.scores.means()),
+        "differences": {name: _difference(each) for name, each in one.differences.items()},
+    }
 
 
 def _difference(found: Difference) -> dict[str, Any]:

@@ -9,7 +9,7 @@ the measures here. What ``write_run`` writes therefore has no ties.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -77,3 +77,9 @@ def ranked(known: Mapping[str, float]) -> list[tuple[str, float]]:
     """The answers to one query, best first, ranked as trec_eval does."""
     byted = sorted(known.items(), key=lambda one: one[0].encode(), reverse=True)
     return sorted(byted, key=lambda one: -np.float32(one[1]))
+
+
+def first(known: Mapping[str, float], k: int, left_out: Callable[[str], bool]) -> dict[str, float]:
+    """The best ``k`` of the answers to one query that are not left out."""
+    kept = [(document, score) for document, score in ranked(known) if not left_out(document)]
+    return dict(kept[:k])

@@ -8,6 +8,10 @@ many such CUIs it shares with the query's; figures of the query's own article ar
 are figures with at least 2 such CUIs and 5 relevant figures, one an article, drawn with a fixed
 seed. They ask with the whole caption, and with its 4 rarest words in their order.
 
+``--export DIR`` writes collection and judgements as BEIR lays them out, for any other system, and
+
+    medclip-search evaluate LIBRARY --queries DIR --qrels DIR --leave-out article
+
 Settings are chosen on the half ``development`` of the articles and reported on the half ``test``;
 intervals draw articles. From Python, ``compare({"mine": lambda text: Query(text=text, …)})``
 measures other settings.
@@ -29,7 +33,7 @@ from benchmarks.settings import data_folder, print_settings
 from medclip_search import Case, Library, Query, build
 from medclip_search.corpora import CorpusSpec
 from medclip_search.corpora.roco import RocoCorpus
-from medclip_search.evaluation import Scores, Topic, answer, score
+from medclip_search.evaluation import Scores, Topic, answer, score, write_beir
 
 MEASURES = ("nDCG@10", "AP@100", "P@10", "R@100")
 BASELINE = "plain BM25"
@@ -56,6 +60,16 @@ class Judged:
         """The figures of the query's own article."""
         article = self.figures[qid].article
         return {one for one, case in self.figures.items() if case.article == article}
+
+
+def roco() -> CorpusSpec:
+    """ROCO's texts among the test data."""
+    return CorpusSpec("roco", data_folder("roco"), "roco")
+
+
+def read_figures() -> list[Case]:
+    """All its figures."""
+    return [case for case in RocoCorpus(roco()) if isinstance(case, Case)]
 
 
 def half(article: str) -> str:
@@ -94,7 +108,7 @@ def judge(figures: Sequence[Case], which: str, queries: int, seed: int = SEED) -
         if len(cuis) >= 2 and len(grades) >= 5:
             chosen[str(case.article)] = case
             qrels[one] = dict(sorted(grades.items()))
-    topics = tuple(Topic(c.id, c.caption, group=str(c.article)) for c in chosen.values())
+    topics = tuple(Topic(c.id, c.caption, (c.id,), str(c.article)) for c in chosen.values())
     frequency = Counter(word for c in by_id.values() for word in set(words(c.caption)))
     short = {topic.id: rarest(topic.text, frequency) for topic in topics}
     return Judged(by_id, topics, short, qrels)
@@ -116,15 +130,13 @@ def compare(
     show: bool = True,
 ) -> dict[str, dict[str, Scores]]:
     """For ``short`` and ``caption``: scores of plain BM25, of the default, of each setting."""
-    spec = CorpusSpec("roco", data_folder("roco"), "roco")
-    figures = [case for case in RocoCorpus(spec) if isinstance(case, Case)]
-    judged = judge(figures, which, queries)
+    judged = judge(read_figures(), which, queries)
     groups = {topic.id: topic.group for topic in judged.topics}
     plain = PlainBM25({one: case.caption for one, case in judged.figures.items()})
     found: dict[str, dict[str, Scores]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         place = library or Path(scratch) / "roco"
-        build(place, [spec])
+        build(place, [roco()])
         with Library.open(place) as opened:
             for form in ("short", "caption"):
                 texts = {
@@ -155,7 +167,12 @@ def main() -> None:
     parser.add_argument("--library", type=Path, help="where to keep the library")
     parser.add_argument("--half", choices=("development", "test"), default="test")
     parser.add_argument("--queries", type=int, default=500)
+    parser.add_argument("--export", type=Path, metavar="DIR", help="only write the collection")
     given = parser.parse_args()
+    if given.export:
+        judged = judge(read_figures(), given.half, given.queries)
+        write_beir(given.export, judged.figures.values(), judged.topics, judged.qrels)
+        return
     compare({}, given.library, given.half, given.queries)
 
 

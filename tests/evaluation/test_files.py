@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medclip_search import EvaluationError
+from medclip_search import Case, EvaluationError
+from medclip_search.corpora import CorpusSpec
+from medclip_search.corpora.beir import BeirCorpus
 from medclip_search.evaluation import (
     Topic,
     read_qrels,
     read_run,
     read_topics,
+    write_beir,
     write_qrels,
     write_run,
     write_topics,
@@ -53,6 +57,9 @@ def test_topics_come_back(rows: list[tuple[str, str, list[str]]]) -> None:
         topics = [Topic(qid, text, tuple(images)) for qid, text, images in rows]
         write_topics(Path(folder) / "topics.txt", topics)
         assert read_topics(Path(folder) / "topics.txt") == topics
+        grouped = [replace(one, group=f"g {one.id}") for one in topics]
+        write_topics(Path(folder) / "queries.jsonl", grouped)
+        assert read_topics(Path(folder) / "queries.jsonl") == grouped
         plain = [Topic(qid, text, tuple(images[:1])) for qid, text, images in rows]
         write_topics(Path(folder) / "topics.tsv", plain)
         assert read_topics(Path(folder) / "topics.tsv") == plain
@@ -70,7 +77,7 @@ def test_judgements_come_back(qrels: dict[str, dict[str, int]], name: str) -> No
 @given(
     st.dictionaries(
         QUERY_IDS,
-        st.lists(st.tuples(IDS, st.floats(-1e6, 1e6)), min_size=1, max_size=6),
+        st.lists(st.tuples(IDS, st.floats(allow_nan=False)), min_size=1, max_size=6),
         min_size=1,
         max_size=3,
     )
@@ -86,8 +93,9 @@ def test_a_run_comes_back_in_its_order(answers: dict[str, list[tuple[str, float]
 
 
 def test_scores_of_a_ranking_fall_in_single_precision() -> None:
-    same = ranking([("a", 1.0), ("b", 1.0), ("c", 1.0 + 1e-12), ("a", 0.5), ("d", -3.0)])
-    assert list(same) == ["a", "b", "c", "d"]
+    least = [("d", -3.0), ("e", -1e300), ("f", -np.inf)]
+    same = ranking([("z", np.inf), ("a", 1.0), ("b", 1.0), ("c", 1.0 + 1e-12), ("a", 0.5), *least])
+    assert list(same) == ["z", "a", "b", "c", "d", "e", "f"]
     assert np.all(np.diff(np.array(list(same.values()), np.float32)) < 0)
 
 
@@ -115,6 +123,7 @@ def test_ties_of_a_run_are_ranked_as_trec_eval_ranks_them(tmp_path: Path) -> Non
             "<top><num>7<title>x ray<image>a b.png<image>case-2</top>",
             [Topic("7", "x ray", ("a b.png", "case-2"))],
         ),
+        ("<top><num> 1 <title> p <0.05 & T2>T1 </top>", [Topic("1", "p <0.05 & T2>T1")]),
         ("q1\tpleural effusion\nq2\tnodule\tquery.png\n", [
             Topic("q1", "pleural effusion"), Topic("q2", "nodule", ("query.png",))
         ]),
@@ -174,6 +183,17 @@ def test_folders_of_collections(tmp_path: Path) -> None:
         read_qrels(beir)
     (beir / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq\te\t1\n")
     assert read_qrels(beir) == {"q": {"e": 1}}
+
+
+def test_a_collection_is_written_as_beir_lays_it_out(tmp_path: Path) -> None:
+    cases = [Case("d 1", caption="a cyst"), Case("d2", caption="Größe: 3 cm")]
+    topics, qrels = [Topic("q", "cyst")], {"q": {"d 1": 2, "d2": 0}}
+    write_beir(tmp_path / "made", cases, topics, qrels)
+    corpus = BeirCorpus(CorpusSpec("beir", tmp_path / "made", "beir"))
+    read = [(one.id, one.caption) for one in corpus if isinstance(one, Case)]
+    assert read == [("d 1", "a cyst"), ("d2", "Größe: 3 cm")]
+    assert read_topics(tmp_path / "made") == topics
+    assert read_qrels(tmp_path / "made") == qrels
 
 
 def test_leading_zeros_of_numbers_do_not_matter() -> None:

@@ -14,6 +14,7 @@ It calls the public API of the library alone, so that what it measures is what u
 from __future__ import annotations
 
 from medclip_search.evaluation.answer import answer
+from medclip_search.evaluation.beir import write_beir
 from medclip_search.evaluation.compare import Difference, difference
 from medclip_search.evaluation.cross_modal import evaluate_cross_modal
 from medclip_search.evaluation.evaluate import evaluate
@@ -43,6 +44,7 @@ __all__ = [
     "read_run",
     "read_topics",
     "score",
+    "write_beir",
     "write_qrels",
     "write_run",
     "write_topics",

@@ -17,6 +17,8 @@ from medclip_search.evaluation.intervals import SEED, Interval, bootstrap
 from medclip_search.evaluation.measures import MEDIAN_RANK, Scores
 
 PERMUTATIONS = 9999
+AT_ONCE = 4_000_000
+"""So many numbers are held at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def _p(change: NDArray[np.float64], groups: Sequence[str]) -> float:
         permutation_type="samples",
         vectorized=True,
         n_resamples=PERMUTATIONS,
+        batch=max(1, AT_ONCE // len(sums)),
         rng=np.random.default_rng(SEED),
     )
     return float(found.pvalue)

@@ -34,18 +34,19 @@ def bootstrap(
     Values of one group (queries from one article) are not independent: they are drawn together.
     With fewer than two groups nothing can be said, and the interval is that of all numbers.
     """
-    members: dict[str, list[int]] = {}
-    for at, group in enumerate(groups):
-        members.setdefault(group, []).append(at)
-    if len(members) < 2:
+    names, group_of = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
+    if len(names) < 2:
         return Interval(-np.inf, np.inf)
-    places = [np.array(each) for each in members.values()]
     rng = np.random.default_rng(SEED)
-    drawn = rng.integers(len(places), size=(RESAMPLES, len(places)))
-    if all(len(each) == 1 for each in places):
-        averages = [average(values[row]) for row in drawn]
-    else:
-        averages = [average(values[np.concatenate([places[one] for one in row])]) for row in drawn]
+    sizes = np.bincount(group_of)
+    sums = np.bincount(group_of, values)
+    averages = np.zeros(RESAMPLES)
+    for turn in range(RESAMPLES):
+        times = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
+        if average is np.mean:
+            averages[turn] = (times @ sums) / (times @ sizes)
+        else:
+            averages[turn] = average(np.repeat(values, times[group_of]))
     # Ranks may be infinite: no value is interpolated between two.
     low, high = np.quantile(averages, [(1 - level) / 2, (1 + level) / 2], method="nearest")
     return Interval(float(low), float(high))

@@ -20,6 +20,7 @@ from medclip_search.evaluation.lines import fields, malformed, numbered_lines
 Run = Mapping[str, Mapping[str, float]]
 """Query to document to score."""
 
+LARGEST = 1e38
 _FORM = "write QUERY Q0 DOCUMENT RANK SCORE TAG"
 
 
@@ -33,7 +34,7 @@ def ranking(answers: Iterable[tuple[str, float]]) -> dict[str, float]:
     for document, score in answers:
         if document not in ranked:
             # Where scores are tied, or do not fall at all, the order given is the ranking.
-            last = min(np.float32(score), np.nextafter(last, np.float32(-np.inf)))
+            last = min(_single(score), np.nextafter(last, np.float32(-np.inf)))
             ranked[document] = float(last)
     return ranked
 
@@ -69,17 +70,22 @@ def write_run(path: str | Path, run: Run, tag: str = "medclip-search") -> None:
         for query, known in run.items():
             answers = ranking(ranked(known))
             for rank, (document, score) in enumerate(answers.items(), 1):
-                number = np.format_float_positional(np.float32(score), trim="-")
+                number = np.format_float_positional(_single(score), trim="-")
                 file.write(by.join((query, "Q0", document, str(rank), number, tag)) + "\n")
 
 
 def ranked(known: Mapping[str, float]) -> list[tuple[str, float]]:
     """The answers to one query, best first, ranked as trec_eval does."""
     byted = sorted(known.items(), key=lambda one: one[0].encode(), reverse=True)
-    return sorted(byted, key=lambda one: -np.float32(one[1]))
+    return sorted(byted, key=lambda one: -_single(one[1]))
 
 
 def first(known: Mapping[str, float], k: int, left_out: Callable[[str], bool]) -> dict[str, float]:
     """The best ``k`` of the answers to one query that are not left out."""
     kept = [(document, score) for document, score in ranked(known) if not left_out(document)]
     return dict(kept[:k])
+
+
+def _single(score: float) -> np.float32:
+    """A score in single precision, with room below and above it."""
+    return np.float32(min(max(score, -LARGEST), LARGEST))

@@ -12,6 +12,7 @@ a folder  of BEIR or SMART, with the queries in it
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from medclip_search.errors import CorpusError, EvaluationError
 from medclip_search.evaluation.lines import check_readable, malformed, numbered_lines
 
 _TOPIC = re.compile(r"<(top|topic)\b([^>]*)>(.*?)</\1\s*>", re.DOTALL | re.IGNORECASE)
-_ELEMENT = re.compile(r"<([a-z][\w-]*)[^>]*>([^<]*)", re.IGNORECASE)
+_ELEMENT = re.compile(r"<([a-z][\w-]*)[^>]*>((?:[^<]|<(?![a-z/!?]))*)", re.IGNORECASE)
 _NUMBER = re.compile(r"""\b(?:number|id)\s*=\s*["']([^"']+)["']""", re.IGNORECASE)
 _LABEL = re.compile(r"\s*(?:Number|Topic|Description)\s*:", re.IGNORECASE)
 _IDS = ("num", "id", "number")
@@ -162,10 +163,20 @@ def _tabs(path: Path) -> Iterator[tuple[str, Topic]]:
 
 
 def write_topics(path: str | Path, topics: Iterable[Topic]) -> None:
-    """Write topics: by tabs where the name ends in ``.tsv``, else as TREC's."""
+    """Write topics: as BEIR's (``.jsonl``), by tabs (``.tsv``), else as TREC's.
+
+    Groups are kept by the first alone; by tabs a topic has one image at most, else
+    ``EvaluationError`` is raised.
+    """
     path = Path(path)
-    rows = [_tab_row(one) for one in topics] if path.suffix == ".tsv" else map(_element, topics)
-    path.write_text("".join(rows), encoding="utf-8")
+    form = {".jsonl": _json_line, ".tsv": _tab_row}.get(path.suffix, _element)
+    path.write_text("".join(map(form, topics)), encoding="utf-8")
+
+
+def _json_line(topic: Topic) -> str:
+    more = {"image": list(topic.images), "group": topic.group}
+    line = {"_id": topic.id, "text": topic.text} | {k: v for k, v in more.items() if v}
+    return json.dumps(line, ensure_ascii=False) + "\n"
 
 
 def _tab_row(topic: Topic) -> str:

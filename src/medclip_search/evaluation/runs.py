@@ -20,7 +20,9 @@ from medclip_search.evaluation.lines import fields, malformed, numbered_lines
 Run = Mapping[str, Mapping[str, float]]
 """Query to document to score."""
 
-LARGEST = 1e38
+LARGEST = float(np.finfo(np.float32).max)
+ROOMY = 1e38
+"""Rankings begin and end here, so that there is room for scores to fall."""
 _FORM = "write QUERY Q0 DOCUMENT RANK SCORE TAG"
 
 
@@ -34,7 +36,7 @@ def ranking(answers: Iterable[tuple[str, float]]) -> dict[str, float]:
     for document, score in answers:
         if document not in ranked:
             # Where scores are tied, or do not fall at all, the order given is the ranking.
-            last = min(_single(score), np.nextafter(last, np.float32(-np.inf)))
+            last = min(_single(score, ROOMY), np.nextafter(last, np.float32(-np.inf)))
             ranked[document] = float(last)
     return ranked
 
@@ -86,6 +88,6 @@ def first(known: Mapping[str, float], k: int, left_out: Callable[[str], bool]) -
     return dict(kept[:k])
 
 
-def _single(score: float) -> np.float32:
-    """A score in single precision, with room below and above it."""
-    return np.float32(min(max(score, -LARGEST), LARGEST))
+def _single(score: float, most: float = LARGEST) -> np.float32:
+    """A score in single precision, which has no room for some."""
+    return np.float32(min(max(score, -most), most))

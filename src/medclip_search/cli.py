@@ -212,6 +212,12 @@ def _delete_images(library: Path, *, ask: bool) -> None:
 @click.option(
     "--diversity", type=float, default=0.0, metavar="0..1", help="Prefer hits unlike those above."
 )
+@click.option(
+    "--expand",
+    multiple=True,
+    metavar="WAY",
+    help="Search for more than was typed only so: pseudo-feedback; or all, or none.",
+)
 @_MODEL
 @_RERANK
 @click.option(
@@ -238,6 +244,7 @@ def search(
     fold: bool,
     group: str,
     diversity: float,
+    expand: tuple[str, ...],
     model: str | None,
     rerank: str | None,
     rerank_ms: int | None,
@@ -267,6 +274,7 @@ def search(
         fold=fold,
         group=group,
         diversity=diversity,
+        expand=expand or "all",
     )
     with Library.open(library, model=model, rerank=rerank) as opened:
         hits = opened.search(query, k)

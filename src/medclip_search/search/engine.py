@@ -19,6 +19,7 @@ from medclip_search.errors import EncoderUnavailableError, QueryError
 from medclip_search.images import read_image
 from medclip_search.search import explain, filters, retrieve
 from medclip_search.search.arrange import Arranged, arrange
+from medclip_search.search.expand import Expansion, expansion
 from medclip_search.search.fuse import RankedList, completed, evidence, fuse, weighted
 from medclip_search.search.hits import Hit, Hits
 from medclip_search.search.query import ImageInput, Query
@@ -57,7 +58,8 @@ def search(
     deep = bool(liked or disliked or query.group)
     depth = max(STEERED_DEPTH if deep else LEAST_DEPTH, 4 * int(k))
     order = generation.columns.order
-    lists = completed(_lists(generation, query, liked, depth, allowed, notes), order)
+    expanded = [expansion(generation, query, text, allowed) for text in query.text]
+    lists = completed(_lists(generation, query, expanded, liked, depth, allowed, notes), order)
     keys, scores = fuse(lists, order, query.fusion)
     read = _reranked(generation, query, reader, keys, scores, notes)
     keys = read.keys
@@ -66,7 +68,7 @@ def search(
         steered = steer(generation, keys, liked, disliked, allowed, query.text)
         keys, scores = steered.keys, steered.totals
     arranged = arrange(generation, query, keys, scores, int(k))
-    hits = _hits(generation, query, keys, scores, lists, read, steered, arranged)
+    hits = _hits(generation, query, expanded, keys, scores, lists, read, steered, arranged)
     milliseconds = (time.perf_counter() - began) * 1000
     return Hits(hits, tuple(dict.fromkeys(notes)), generation.number, milliseconds)
 
@@ -98,6 +100,7 @@ def _allowed(generation: Snapshot, query: Query) -> NDArray[np.bool_] | None:
 def _lists(
     generation: Snapshot,
     query: Query,
+    expanded: Sequence[Expansion],
     liked: Sequence[int],
     depth: int,
     allowed: NDArray[np.bool_] | None,
@@ -110,9 +113,9 @@ def _lists(
     images = _encoded_images(generation, (*pictures, *others), notes)
     wanted, unwanted = images[: len(pictures)], images[len(pictures) :]
     lists: list[RankedList] = []
-    for at, (text, meant) in enumerate(zip(query.text, words, strict=True)):
-        found = retrieve.words_lists(generation, text, meant, depth, allowed)
-        notes += _word_notes(generation, text, found)
+    for at, (text, meant, more) in enumerate(zip(query.text, words, expanded, strict=True)):
+        found = retrieve.words_lists(generation, text, meant, depth, allowed, more.weights)
+        notes += [*more.notes, *_word_notes(generation, text, found)]
         lists += weighted(found, query.weight("words", at))
     for at, vectors in enumerate(wanted):
         found = retrieve.image_lists(generation, vectors, depth, allowed)
@@ -226,6 +229,7 @@ def _reranked(
 def _hits(
     generation: Snapshot,
     query: Query,
+    expanded: Sequence[Expansion],
     keys: NDArray[np.int64],
     scores: NDArray[np.float64],
     lists: Sequence[RankedList],
@@ -236,6 +240,7 @@ def _hits(
     shown = keys[arranged.places].tolist()
     cases: dict[int, Case] = generation.cases(list(dict.fromkeys((*shown, *arranged.carried()))))
     found = evidence(lists, shown, query.fusion)
+    also = [word for one in expanded for word in one.words]
     hits: list[Hit] = []
     for at, (place, key) in enumerate(zip(arranged.places.tolist(), shown, strict=True)):
         case = cases[key]
@@ -260,6 +265,7 @@ def _hits(
             feedback,
             steered.terms if steered is not None else (),
             len(query.like),
+            also,
         )
         hits.append(replace(hit, feedback=feedback, why=why))
     return tuple(hits)

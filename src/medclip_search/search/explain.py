@@ -37,8 +37,12 @@ def why(
     feedback: FeedbackEvidence | None = None,
     weights: Sequence[TermWeight] = (),
     likes: int = 0,
+    also: Sequence[str] = (),
 ) -> str:
-    """The sentence for one hit of a query with the ``wanted`` texts and so many likes."""
+    """The sentence for one hit of a query with the ``wanted`` texts and so many likes.
+
+    ``also`` are the words that the texts were searched for beside their own.
+    """
     best: dict[str, ListEvidence] = {}
     ranks: dict[str, int] = {}
     for one in lists:
@@ -50,8 +54,11 @@ def why(
         part = f"{ordinal(ranks[name])} {_WAYS[name]}"
         if name == "image:":
             part += f" ({one.score:.2f})"
-        if name == "words" and (found := matched_words(case, wanted, text)):
-            part += f" ({', '.join(found)})"
+        if name == "words":
+            if found := matched_words(case, wanted, text):
+                part += f" ({', '.join(found)})"
+            elif found := matched_words(case, also, text):
+                part += f" (none of yours, but {', '.join(found)})"
         parts.append(part)
     if feedback is not None:
         parts += _steered(feedback, case, text, weights, likes, bool(parts))

@@ -23,6 +23,10 @@ MOST_RERANK_MS = 60_000
 ImageInput = str | Path | bytes | Image.Image | NDArray[np.uint8]
 """A file's path, a file's bytes, a picture, or an array (H, W) or (H, W, 3) of uint8."""
 
+PSEUDO_FEEDBACK = "pseudo-feedback"
+EXPANSIONS = (PSEUDO_FEEDBACK,)
+"""The ways in which texts are searched for by more than was typed (``search.expand``)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -40,6 +44,9 @@ class Query:
     ``fusion`` says how the lists of the parts become one: ``convex`` or ``rrf`` (``search.fuse``).
     ``weights`` says how much each part counts beside the others, 1 where nothing is said:
     ``{"words": 0.5, "image": [2, 1]}`` or ``["words=0.5", "image=2,1"]`` (``search.weights``).
+    one of likes alone finds more like them. Blank text is left out. ``expand`` says by which of
+    ``EXPANSIONS`` ``text`` is searched for by more than was typed: ``"all"``, ``"none"``, or those
+    named.
 
     ``fold`` shows a picture that several hits have once (not where filters alone browse);
     ``group`` names a field, such as ``article``, of each value of which one hit is shown;
@@ -65,6 +72,7 @@ class Query:
     fold: bool = True
     group: str = ""
     diversity: float = 0.0
+    expand: str | Sequence[str] = "all"
 
     def __post_init__(self) -> None:
         for name in ("text", "not_text", "where", "like", "dislike"):
@@ -93,6 +101,7 @@ class Query:
         amount = self.diversity
         if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount <= 1:
             raise QueryError(f"diversity: {amount} is not a number from 0 to 1")
+        object.__setattr__(self, "expand", _expansions(self.expand))
         if self.space and not self.vector:
             raise QueryError(f"space: {self.space} is named, but no vector; give a vector too")
         if isinstance(self.rerank_ms, bool) or not isinstance(self.rerank_ms, int | np.integer):
@@ -110,3 +119,14 @@ class Query:
         """How much one text, image or vector counts: the ``at``-th, from 0, of a part."""
         given = dict(cast("Weights", self.weights)).get(part)
         return 1.0 if given is None else given[at]
+
+
+def _expansions(asked: str | Sequence[str]) -> tuple[str, ...]:
+    named = (asked,) if isinstance(asked, str) else tuple(asked)
+    if named in (("all",), ("none",)):
+        return EXPANSIONS if named == ("all",) else ()
+    for one in named:
+        if one not in EXPANSIONS:
+            known = ", ".join(EXPANSIONS)
+            raise QueryError(f"expand: {one!r} is no way to expand; write {known}, all or none")
+    return tuple(dict.fromkeys(named))

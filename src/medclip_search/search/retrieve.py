@@ -61,16 +61,22 @@ def _holding(snapshot: Snapshot, what: str) -> list[str]:
 
 
 def words_lists(
-    snapshot: Snapshot, text: str, vectors: Mapping[str, Floats], depth: int, allowed: Mask | None
+    snapshot: Snapshot,
+    text: str,
+    vectors: Mapping[str, Floats],
+    depth: int,
+    allowed: Mask | None,
+    also: Mapping[str, float] | None = None,
 ) -> list[RankedList]:
     """The lists of one text: ``words`` (BM25), and those of its vectors.
 
     ``words:SPACE`` holds the nearest pictures, ``words-to-captions:SPACE`` the nearest captions.
     Where no space embeds words, pictures without captions are reached through the captions:
     they are ranked by likeness to the mean of the best captioned hits' pictures, which weighs the
-    less, the less of the words these hits have.
+    less, the less of the words these hits have. ``also`` are terms that BM25 looks for too, with
+    their weights (``search.expand``).
     """
-    words = _words(snapshot, text, depth, allowed)
+    words = _words(snapshot, text, depth, allowed, also)
     lists = [words]
     for space in image_spaces(snapshot):
         if (asking := vectors.get(space)) is not None:
@@ -87,7 +93,7 @@ def words_lists(
     reached = captionless if allowed is None else captionless & allowed
     if allowed is not None and len(words.keys) < BRIDGE_HITS:
         # A filter for what has no caption leaves no caption to go through: look outside it.
-        words = _words(snapshot, text, depth, None)
+        words = _words(snapshot, text, depth, None, also)
     if len(words.keys):
         weight = BRIDGE_WEIGHT * float(words.scale.place(words.scores[:1])[0])
         for space in image_spaces(snapshot):
@@ -207,11 +213,18 @@ def informative_terms(snapshot: Snapshot, text: str) -> dict[str, float]:
     return dict.fromkeys(best, 1.0)
 
 
-def _words(snapshot: Snapshot, text: str, depth: int, allowed: Mask | None) -> RankedList:
+def _words(
+    snapshot: Snapshot,
+    text: str,
+    depth: int,
+    allowed: Mask | None,
+    also: Mapping[str, float] | None,
+) -> RankedList:
     index = snapshot.text
-    keys, scores = index.search(text, depth, allowed, snapshot.columns.order)
-    scale = _bm25_scale(index.full_score(text), scores)
-    return RankedList("words", keys, scores, scale=scale, score=partial(index.score, text))
+    keys, scores = index.search(text, depth, allowed, snapshot.columns.order, also)
+    scale = _bm25_scale(index.full_score(text, also), scores)
+    score = partial(index.score, text, also=also)
+    return RankedList("words", keys, scores, scale=scale, score=score)
 
 
 def _bm25_scale(full: float, scores: NDArray[np.float32]) -> Scale:

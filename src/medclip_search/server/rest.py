@@ -32,14 +32,14 @@ from medclip_search.errors import (
 from medclip_search.images import read_image
 from medclip_search.search.fuse import Fusion
 from medclip_search.search.hits import case_to_json
-from medclip_search.search.query import MOST_RERANK_MS, RERANK_MS, Query
+from medclip_search.search.query import EXPANSIONS, MOST_RERANK_MS, RERANK_MS, Query
 from medclip_search.server.uploads import LIMIT_MB, bounded, keep_in_memory
 
 MOST_HITS = 1000
 """The largest ``k`` that one request may ask for."""
 
 _MOST_ERRORS = 5
-_TEXT_FIELDS = ("words", "not_words", "where", "like", "dislike", "weights")
+_TEXT_FIELDS = ("words", "not_words", "where", "like", "dislike", "weights", "expand")
 _FILE_FIELDS = ("image", "not_image")
 _PLAIN_FIELDS = ("k", "fusion", "fold", "group", "diversity", "rerank", "rerank_ms")
 _CACHED = {"Cache-Control": "private, max-age=60, stale-while-revalidate=86400"}
@@ -90,6 +90,11 @@ class Search(BaseModel):
         default="", max_length=200, description="a field of each value of which one hit is shown"
     )
     diversity: float = Field(default=0, ge=0, le=1, description="prefer hits unlike those above")
+    expand: str | list[str] = Field(
+        default=[],
+        description="how words are searched for by more than was typed: `all` (as it is when left "
+        f"out), `none`, or some of: {', '.join(EXPANSIONS)}",
+    )
     k: int = Field(default=10, ge=1, le=MOST_HITS, description="how many hits")
 
 
@@ -231,6 +236,7 @@ def _query(
         fold=body.fold,
         group=body.group,
         diversity=body.diversity,
+        expand=body.expand or "all",
     )
 
 

@@ -132,19 +132,24 @@ class TextIndex:
         k: int,
         allowed: Mask | None = None,
         order: Order | None = None,
+        also: Mapping[str, float] | None = None,
     ) -> tuple[Keys, Scores]:
         """The best ``k`` cases for words (see ``language``): keys and scores, best first.
 
         ``allowed`` (one bool a case key) leaves the others out. Equal scores go by
         ``order[key]``, the rank of the case's id, or else by key. A case whose id or whole
         caption is the query comes first, with at least the score of the best of the others.
+        ``also`` are terms (as ``terms`` gives them) that may be there too, each with its weight
+        beside a word's 1; what the words require or forbid they cannot change.
         """
-        query = self._compile(parse(words), _Guesses(FUZZY_WORDS))
+        also = also or {}
+        query = self._asking(words, also)
         marks = {m: w for m, w in marks_of_query(words).items() if self._frequency("exact", m)}
         if not marks:
             return self._best(query, k, allowed, order)
         # More than any sum of weights can be, so that nothing else comes before.
-        bonus = 8.0 * (len(terms(words)) + 1) * (1 + math.log(self.size + 1))
+        weight = len(terms(words)) + 1 + sum(also.values())
+        bonus = 8.0 * weight * (1 + math.log(self.size + 1))
         exact = tantivy.Query.disjunction_max_query(
             [
                 tantivy.Query.const_score_query(self._term("exact", mark), bonus + closeness)
@@ -160,6 +165,10 @@ class TextIndex:
         scores[whole] = np.maximum(scores[whole] - np.float32(bonus), best_other)
         return keys, scores
 
+    def has_id(self, words: str) -> bool:
+        """Whether a text is the id of a case."""
+        return bool(self._frequency("exact", id_mark(words)))
+
     def search_terms(
         self,
         weights: Mapping[str, float],
@@ -170,24 +179,26 @@ class TextIndex:
         """As ``search``, for terms (as ``terms`` gives them), each with a positive weight."""
         return self._best(self._of_terms(weights), k, allowed, order)
 
-    def score(self, words: str, keys: Keys) -> Scores:
+    def score(self, words: str, keys: Keys, also: Mapping[str, float] | None = None) -> Scores:
         """The BM25 scores that ``search`` would give these cases, (m,) float32, 0 for no match.
 
         A case whose id or whole caption is the query gets the score of its words alone.
         """
-        return self._score(self._compile(parse(words), _Guesses(FUZZY_WORDS)), keys)
+        return self._score(self._asking(words, also or {}), keys)
 
     def score_terms(self, weights: Mapping[str, float], keys: Keys) -> Scores:
         """As ``score``, for what ``search_terms`` asks."""
         return self._score(self._of_terms(weights), keys)
 
-    def full_score(self, words: str) -> float:
+    def full_score(self, words: str, also: Mapping[str, float] | None = None) -> float:
         """What a caption of average length with each plain word and phrase once would score.
 
         Words that no case has count as the rarest; what must not be there does not count.
         """
-        asked = dict.fromkeys(term for text in _asked(parse(words)) for term in terms(text))
-        return sum(self._idf(self._frequency("caption", term)) for term in asked)
+        asked = dict.fromkeys((t for text in _asked(parse(words)) for t in terms(text)), 1.0)
+        for term, weight in (also or {}).items():
+            asked[term] = asked.get(term, 0.0) + weight
+        return sum(w * self._idf(self._frequency("caption", term)) for term, w in asked.items())
 
     def matching(self, words: str, allowed: Mask | None = None) -> Keys:
         """The keys, rising, of all cases that have all the words, and all quoted phrases."""
@@ -230,13 +241,23 @@ class TextIndex:
             [clause for term, weight in weights.items() for clause in self._any_field(term, weight)]
         )
 
-    def _compile(self, group: Group, guesses: _Guesses) -> tantivy.Query:
+    def _asking(self, words: str, also: Mapping[str, float]) -> tantivy.Query:
+        """A text as a query, and terms that may be there too."""
+        tree, guesses = parse(words), _Guesses(FUZZY_WORDS)
+        if all(occur is Occur.MAY and isinstance(node, Word) for occur, node in _flat(tree)):
+            return self._compile(tree, guesses, also)
+        required = (tantivy.Occur.Must, self._compile(tree, guesses))
+        return tantivy.Query.boolean_query([required, (tantivy.Occur.Should, self._of_terms(also))])
+
+    def _compile(
+        self, group: Group, guesses: _Guesses, also: Mapping[str, float] | None = None
+    ) -> tantivy.Query:
         clauses: list[tuple[tantivy.Occur, tantivy.Query]] = []
         # A term counts once however often it is typed: repeating "of" is no wish for it.
-        bag: dict[str, None] = {}
+        bag: dict[str, float] = {}
         for occur, node in _flat(group):
             if occur is Occur.MAY and isinstance(node, Word) and _is_plain(node):
-                bag.update(dict.fromkeys(terms(node.text)))
+                bag.update(dict.fromkeys(terms(node.text), 1.0))
                 clauses += self._id_clause(node.text)
                 continue
             # Nothing is taken away on a guess.
@@ -244,8 +265,11 @@ class TextIndex:
             if query is not None:
                 clauses.append((_OCCUR[occur], query))
         for term in bag:
-            clauses += self._any_field(term, 1.0)
             clauses += [(tantivy.Occur.Should, q) for q in self._guess(term, guesses)]
+        for term, weight in (also or {}).items():
+            bag[term] = bag.get(term, 0.0) + weight
+        for term, weight in bag.items():
+            clauses += self._any_field(term, weight)
         if clauses and all(occur == tantivy.Occur.MustNot for occur, _ in clauses):
             everything = tantivy.Query.const_score_query(tantivy.Query.all_query(), 0.0)
             clauses.append((tantivy.Occur.Must, everything))

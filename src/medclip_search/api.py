@@ -34,6 +34,7 @@ from medclip_search.library.verify import Finding
 from medclip_search.library.workcatalogue import WorkCatalogue
 from medclip_search.progress import SILENT, Progress
 from medclip_search.search import engine, examples, filters
+from medclip_search.search.combine import Combiner, read_combiner
 from medclip_search.search.hits import Hits
 from medclip_search.search.query import Query
 
@@ -57,10 +58,12 @@ class Library:
         stamp: tuple[int, int],
         model: str | None = None,
         reader: CrossEncoder | None = None,
+        combiner: Combiner | None = None,
     ) -> None:
         self._path = path
         self._model = model
         self._reader = reader
+        self._combiner = combiner
         self._generation = generation
         self._stamp = stamp
         self._lock = threading.Lock()
@@ -72,13 +75,15 @@ class Library:
         *,
         model: str | Path | None = None,
         rerank: str | Path | None = None,
+        combiner: str | Path | None = None,
     ) -> Self:
         """Open the published generation. Raises ``NotALibraryError`` and its kin.
 
         ``model`` is where the encoder's model lies here, if not where the library was built;
         ``rerank`` a cross-encoder, by name or folder (``encoders.cross_encoder``), that re-ranks
         the answers to words. Either is refused at once where it cannot be had, or is another
-        (``EncoderError`` and its kin).
+        (``EncoderError`` and its kin). ``combiner`` is a file that ``evaluation.train_combiner``
+        made of this library, else ``UsageError`` is raised (``search.combine``).
         """
         path = Path(path)
         stamp = _stamp(path)
@@ -87,14 +92,17 @@ class Library:
         try:
             if place is not None:
                 generation.encoder()
-            return cls(path, generation, stamp, place, _reader(rerank))
+            learnt = None
+            if combiner is not None:
+                learnt = read_combiner(combiner, generation.manifest.library)
+            return cls(path, generation, stamp, place, _reader(rerank), learnt)
         except BaseException:
             generation.close()
             raise
 
     def search(self, query: Query, k: int = 10) -> Hits:
         """The best ``k`` cases for a query (``k`` >= 1, else ``QueryError``)."""
-        return engine.search(self._generation, query, k, self._reader)
+        return engine.search(self._generation, query, k, self._reader, self._combiner)
 
     def case(self, case_id: str) -> Case:
         """The case with this id; raises ``CaseNotFoundError``."""

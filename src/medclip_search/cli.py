@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from medclip_search import __version__
+from medclip_search.cli_combiner import combiner
 from medclip_search.cli_evaluate import evaluate
 from medclip_search.errors import MedClipError, UsageError
 
@@ -37,6 +38,9 @@ _RERANK = click.option(
     "--rerank",
     metavar="NAME|DIR",
     help="A cross-encoder that re-ranks answers to words: ncbi/MedCPT-Cross-Encoder, or a folder.",
+)
+_COMBINER = click.option(
+    "--combiner", metavar="FILE", help="What 'combiner train' learnt: how much each list counts."
 )
 _HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -219,6 +223,7 @@ def _delete_images(library: Path, *, ask: bool) -> None:
     help="Search for more than was typed only so: pseudo-feedback; or all, or none.",
 )
 @_MODEL
+@_COMBINER
 @_RERANK
 @click.option(
     "--rerank-ms",
@@ -246,6 +251,7 @@ def search(
     diversity: float,
     expand: tuple[str, ...],
     model: str | None,
+    combiner: str | None,
     rerank: str | None,
     rerank_ms: int | None,
     k: int,
@@ -276,7 +282,7 @@ def search(
         diversity=diversity,
         expand=expand or "all",
     )
-    with Library.open(library, model=model, rerank=rerank) as opened:
+    with Library.open(library, model=model, rerank=rerank, combiner=combiner) as opened:
         hits = opened.search(query, k)
     if as_json:
         for hit in hits:
@@ -288,6 +294,7 @@ def search(
         terminal.say(f"note: {note}")
 
 
+commands.add_command(combiner)
 commands.add_command(evaluate)
 
 
@@ -406,12 +413,13 @@ def export_reranker(model: str, output: Path | None, int8: bool) -> None:
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8501, show_default=True)
 @_MODEL
+@_COMBINER
 @_RERANK
-def serve(library: Path, host: str, port: int, model: str | None, rerank: str | None) -> None:
+def serve(library: Path, host: str, port: int, **options: Any) -> None:
     """Serve the app, and the API under /api/v1, until Ctrl-C."""
     from medclip_search.server.main import serve as serve_library
 
-    serve_library(library, host, port, model, rerank)
+    serve_library(library, host, port, **options)
 
 
 @commands.command()

@@ -63,9 +63,15 @@ _PATH = click.Path(path_type=Path)
 @click.option("--run-out", type=_PATH, metavar="FILE", help="Where to write our TREC run.")
 @click.option("--model", metavar="NAME|DIR", help="The encoder's model, where it lies now.")
 @click.option("--rerank", metavar="NAME|DIR", help="A cross-encoder for answers to words.")
+@click.option("--combiner", metavar="FILE", help="What 'combiner train' learnt of the lists.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def evaluate(
-    library: Path, model: str | None, rerank: str | None, as_json: bool, **options: Any
+    library: Path,
+    model: str | None,
+    rerank: str | None,
+    combiner: str | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Measure how well a library answers, with intervals.
 
@@ -79,7 +85,7 @@ def evaluate(
     way, run_out = _way(options), options["run_out"]
     if run_out is not None:
         _check_writable(run_out)
-    with Library.open(library, model=model, rerank=rerank) as opened:
+    with Library.open(library, model=model, rerank=rerank, combiner=combiner) as opened:
         found = _evaluate(opened, way, options)
     if run_out is not None:
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medclip_search.cases import Case
@@ -49,6 +49,7 @@ def shelf(build: Callable[..., SmallLibrary]) -> SmallLibrary:
     return build(rows)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.floats(-9, 9), min_size=60, max_size=60))
 def test_read_ones_stand_by_prior_and_logit(shelf: SmallLibrary, drawn: list[float]) -> None:
     keys = np.array(list(shelf.all_cases), np.int64)
@@ -89,6 +90,15 @@ def test_only_as_many_are_read_as_time_allows(shelf: SmallLibrary) -> None:
     assert none.keys.tolist() == keys.tolist()
     assert not none.evidence
     assert "0 ms were too few" in none.notes[0]
+
+
+def test_one_caption_of_several_hits_is_read_once(build: Callable[..., SmallLibrary]) -> None:
+    same = build([Case(f"c{at}", "same", f"caption {at % 2}") for at in range(6)])
+    keys = np.array(list(same.all_cases), np.int64)
+    reader = Reader({"caption 1": 9.0})
+    found = rerank(same, reader, ["caption"], keys, np.linspace(1, 0.1, 6), 1, reader.clock)
+    assert reader.read == ["caption 0", "caption 1"]
+    assert found.keys.tolist() == keys[[1, 3, 5, 0, 2, 4]].tolist()
 
 
 def test_a_network_that_fails_is_left_out_with_a_note(small: SmallLibrary) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from medclip_search.evaluation.answer import answer
 from medclip_search.evaluation.beir import write_beir
+from medclip_search.evaluation.combiner import Trained, train_combiner, train_from_feedback
 from medclip_search.evaluation.compare import Difference, difference
 from medclip_search.evaluation.cross_modal import evaluate_cross_modal
 from medclip_search.evaluation.evaluate import evaluate
@@ -33,6 +34,7 @@ __all__ = [
     "Run",
     "Scores",
     "Topic",
+    "Trained",
     "answer",
     "columns_of",
     "difference",
@@ -44,6 +46,8 @@ __all__ = [
     "read_run",
     "read_topics",
     "score",
+    "train_combiner",
+    "train_from_feedback",
     "write_beir",
     "write_qrels",
     "write_run",

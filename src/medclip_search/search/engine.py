@@ -19,6 +19,7 @@ from medclip_search.errors import EncoderUnavailableError, QueryError
 from medclip_search.images import read_image
 from medclip_search.search import explain, filters, retrieve
 from medclip_search.search.arrange import Arranged, arrange
+from medclip_search.search.combine import Combiner
 from medclip_search.search.expand import Expansion, expansion
 from medclip_search.search.fuse import RankedList, completed, evidence, fuse, weighted
 from medclip_search.search.hits import Hit, Hits
@@ -40,9 +41,16 @@ _ENCODING = threading.Lock()  # encoders are called from one thread at a time
 
 
 def search(
-    generation: Snapshot, query: Query, k: int = 10, reader: CrossEncoder | None = None
+    generation: Snapshot,
+    query: Query,
+    k: int = 10,
+    reader: CrossEncoder | None = None,
+    combiner: Combiner | None = None,
 ) -> Hits:
-    """The best ``k`` cases for a query; a ``reader`` re-ranks the answers to words alone.
+    """The best ``k`` cases for a query.
+
+    A ``reader`` re-ranks the answers to words alone; a ``combiner`` weighs the lists that convex
+    fusion adds up.
 
     Raises ``QueryError`` (``k`` below 1, an unknown id), ``FilterError``, ``ImageError`` (a query
     image that cannot be read) and ``EncoderError``.
@@ -60,6 +68,8 @@ def search(
     order = generation.columns.order
     expanded = [expansion(generation, query, text, allowed) for text in query.text]
     lists = completed(_lists(generation, query, expanded, liked, depth, allowed, notes), order)
+    if combiner is not None and query.fusion == "convex":
+        lists = combiner.weighed(lists)
     keys, scores = fuse(lists, order, query.fusion)
     read = _reranked(generation, query, reader, keys, scores, notes)
     keys = read.keys

@@ -61,14 +61,13 @@ def rerank(
 ) -> Reranked:
     """Order the first ``DEPTH`` of ``keys`` (best first, with their fused ``scores``) anew.
 
-    Captions are read the best first, for as long as others are likely to be read within
-    ``milliseconds``; a network that fails is left out with a note.
+    Captions are read the best first, each once however many hits have it, for as long as others
+    are likely to be read within ``milliseconds``; a network that fails is left out with a note.
     """
     until = clock() + milliseconds / 1000
     head = keys[:DEPTH].tolist()
     cases = snapshot.cases(head)
-    places = [place for place, key in enumerate(head) if cases[key].caption.strip()]
-    captions = [cases[head[place]].caption for place in places]
+    captions = list(dict.fromkeys(text for key in head if (text := cases[key].caption.strip())))
     asked = " ".join(words for text in texts if (words := plain(text)))
     if not captions or not asked:
         return Reranked(keys, {})
@@ -85,8 +84,10 @@ def rerank(
             f"The cross-encoder read the best {len(logits)} of {len(captions)} captions in "
             f"{milliseconds} ms; the others keep their places.",
         )
-    held = np.array(places[: len(logits)])
-    return _placed(keys, scores, held, logits, notes)
+    known = dict(zip(captions, logits.tolist(), strict=False))
+    told = [known.get(cases[key].caption.strip(), np.nan) for key in head]
+    held = np.flatnonzero(np.isfinite(told))
+    return _placed(keys, scores, held, np.array(told)[held], notes)
 
 
 def read_best(

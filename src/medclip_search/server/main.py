@@ -33,16 +33,17 @@ def serve(
     port: int = 8501,
     model: str | None = None,
     rerank: str | None = None,
+    combiner: str | None = None,
 ) -> None:
     """Serve a library until interrupted; returns after Ctrl-C.
 
     ``model`` is where the encoder's model lies here, ``rerank`` a cross-encoder that re-ranks
-    answers to words (``Library.open``). ``port`` 0 takes a free one. The address is printed on
-    stdout once the port is held. Raises ``MedClipError`` (or its kin, for the library and the
-    state) where it cannot start.
+    answers to words, ``combiner`` a file of what was learnt of the lists (``Library.open``).
+    ``port`` 0 takes a free one. The address is printed on stdout once the port is held. Raises
+    ``MedClipError`` (or its kin, for the library and the state) where it cannot start.
     """
     with (
-        Library.open(library_path, model=model, rerank=rerank) as library,
+        Library.open(library_path, model=model, rerank=rerank, combiner=combiner) as library,
         State.open() as state,
     ):
         listening = _listen(host, port)

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -170,6 +170,23 @@ class State:
             likes=tuple(case_id for case_id, liked in rows if liked),
             dislikes=tuple(case_id for case_id, liked in rows if not liked),
         )
+
+    def all_feedback(self, library: str) -> dict[str, Feedback]:
+        """What was said of the answers to every search of a library, by user and query's key."""
+        with self._reading() as database:
+            rows = database.execute(
+                "SELECT user, query, case_id, liked FROM feedback WHERE library = ? "
+                "ORDER BY user, query, given, case_id",
+                (library,),
+            ).fetchall()
+        found: dict[str, Feedback] = {}
+        for user, query, case_id, liked in rows:
+            said = found.get(key := f"{user}:{query}", Feedback())
+            if liked:
+                found[key] = replace(said, likes=(*said.likes, case_id))
+            else:
+                found[key] = replace(said, dislikes=(*said.dislikes, case_id))
+        return found
 
     def give_feedback(
         self, user: str, library: str, query: str, case_id: str, liked: bool | None

@@ -192,6 +192,12 @@ def _delete_images(library: Path, *, ask: bool) -> None:
 @click.option("--like", multiple=True, metavar="ID", help="A case that is what you look for.")
 @click.option("--dislike", multiple=True, metavar="ID", help="A case that is not.")
 @click.option(
+    "--tray", multiple=True, metavar="ID", help="A case you keep: a weak like, if it is near."
+)
+@click.option(
+    "--explain", is_flag=True, help="What likes and dislikes say of each hit, in decibans."
+)
+@click.option(
     "--where",
     multiple=True,
     metavar="KEY=VALUE",
@@ -243,6 +249,8 @@ def search(
     not_image: tuple[str, ...],
     like: tuple[str, ...],
     dislike: tuple[str, ...],
+    tray: tuple[str, ...],
+    explain: bool,
     where: tuple[str, ...],
     fusion: Fusion,
     weights: tuple[str, ...],
@@ -274,6 +282,7 @@ def search(
         where=where,
         like=like,
         dislike=dislike,
+        tray=tray,
         fusion=fusion,
         weights=weights,
         rerank_ms=RERANK_MS if rerank_ms is None else rerank_ms,
@@ -288,7 +297,7 @@ def search(
         for hit in hits:
             click.echo(json.dumps(hit.to_json(), ensure_ascii=False))
     else:
-        click.echo(terminal.table(hits))
+        click.echo(terminal.table(hits, explain=explain))
         terminal.say(terminal.closing(hits))
     for note in hits.notes:
         terminal.say(f"note: {note}")

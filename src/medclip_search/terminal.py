@@ -79,8 +79,11 @@ def deletable_lines(plan: Deletable, most: int = 20) -> Iterator[str]:
     )
 
 
-def table(hits: Hits) -> str:
-    """Hits as a person reads them: a line of facts, the caption, and why each is here."""
+def table(hits: Hits, *, explain: bool = False) -> str:
+    """Hits as a person reads them: a line of facts, the caption, and why each is here.
+
+    ``explain`` adds what likes and dislikes say of each, in decibans.
+    """
     width = min(shutil.get_terminal_size().columns, 120)
     lines: list[str] = []
     for hit in hits:
@@ -100,6 +103,8 @@ def table(hits: Hits) -> str:
         )
         if hit.why:
             lines.append(f"     — {hit.why}")
+        if explain and hit.feedback is not None:
+            lines += [f"       {line}" for line in (*hit.feedback.lines, hit.feedback.sum)]
     if not hits:
         lines.append("no case answers this query")
     return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from medclip_search.cases import Case
 from medclip_search.errors import FilterError, ImageError, QueryError
 from medclip_search.search import retrieve
 from medclip_search.search.engine import search
-from medclip_search.search.hits import Hits
+from medclip_search.search.hits import Hit, Hits
 from medclip_search.search.query import ImageInput, Query
 from tests.search.small_library import HueEncoder, SmallLibrary
 
@@ -153,7 +153,10 @@ def test_likes_and_dislikes_move_cases(small: SmallLibrary) -> None:
         told = hit.feedback
         assert told is not None
         parts = told.prior + sum(weight for _, weight in told.terms) + told.images
-        assert parts == pytest.approx(told.total) == pytest.approx(hit.score)
+        assert parts == pytest.approx(told.total, abs=1e-4)
+        assert hit.score == told.total
+        shown = sum(line.decibans for line in told.lines)
+        assert shown == pytest.approx(told.sum.decibans, abs=1e-3)
     first = hits[0].feedback
     assert first is not None
     assert first.terms[0] == ("judged=liked", 4.0)
@@ -176,6 +179,27 @@ def test_what_is_liked_and_disliked_is_neither(small: SmallLibrary) -> None:
 def test_a_filter_holds_for_what_likes_bring_in(small: SmallLibrary) -> None:
     query = Query(text="lung", like=["a1", "b1"], dislike=["a3"], where="modality=CT")
     assert {hit.case.modality for hit in search(small, query, 11)} == {"CT"}
+
+
+def test_the_tray_steers_less_than_a_like_and_only_near_the_query(build: Build) -> None:
+    captions = ["nodule of the lung", *(f"nodule number {at}" for at in range(60)), "nodule, lung"]
+    far = [Case(f"far{at}", caption=f"fracture of bone {at}") for at in range(60)]
+    library = build([*(Case(f"c{at:02}", caption=text) for at, text in enumerate(captions)), *far])
+
+    def hits(like: str = "", tray: Sequence[str] = ()) -> dict[str, Hit]:
+        query = Query(text="nodule", dislike="c07", like=[like] * bool(like), tray=tray)
+        return {hit.id: hit for hit in search(library, query, 99)}
+
+    alone, kept, liked = (each["c61"] for each in (hits(), hits(tray=["c00"]), hits("c00")))
+    assert alone.score < kept.score < liked.score
+    assert "mentions “lung”, as a case of your tray does" in kept.why
+    assert hits(tray=["far1", "gone"]) == hits()
+
+
+def test_a_tray_alone_does_not_move_what_is_near_it_over_all_else(small: SmallLibrary) -> None:
+    hits = search(small, Query(text="lung", tray=["a1"]), 11)
+    assert ids(hits)[0] == ids(search(small, Query(text="lung"), 11))[0]
+    assert hits[0].feedback is not None
 
 
 def test_unknown_words_are_told(small: SmallLibrary) -> None:
@@ -388,5 +412,7 @@ def test_a_word_that_is_a_field_s_name_is_a_word(build: Build) -> None:
         ]
     )
     hits = search(library, Query(text="region", like="c0", dislike="c4"), 6)
-    assert ids(hits)[:2] == ["c0", "c3"]
-    assert ids(hits)[-1] == "c4"
+    assert (ids(hits)[0], ids(hits)[-1]) == ("c0", "c4")
+    told = {hit.id: hit.feedback for hit in hits}["c3"]
+    assert told is not None
+    assert {"modal", "lung", "region"} == {term for term, _ in told.terms}

@@ -10,11 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medclip_search.search import feedback
-from medclip_search.search.feedback import bent, bound, image_ratio, prior, term_weights
+from medclip_search.search.feedback import (
+    bent,
+    image_evidence,
+    image_ratio,
+    prior,
+    steepness,
+    term_weights,
+)
 
 TERMS = [f"t{number}" for number in range(12)]
 SETS = st.lists(st.frozensets(st.sampled_from(TERMS)), max_size=6)
-FREQUENCIES = st.fixed_dictionaries({term: st.integers(1, 1000) for term in TERMS})
+FREQUENCIES = st.fixed_dictionaries({term: st.integers(20, 1000) for term in TERMS})
+RANKS = st.lists(st.integers(1, 60), max_size=6, unique=True)
 
 
 def test_the_prior_falls_with_the_rank_and_is_even_at_ten() -> None:
@@ -24,15 +32,44 @@ def test_the_prior_falls_with_the_rank_and_is_even_at_ten() -> None:
     assert odds[0] == pytest.approx(math.log(10))
 
 
+@given(RANKS, RANKS)
+def test_a_first_ranking_is_trusted_by_what_was_liked_of_what_was_seen(
+    liked: list[int], disliked: list[int]
+) -> None:
+    steep = steepness(liked, disliked)
+    assert 0 < steep <= 1
+    for rank in set(range(1, 31)).difference(liked, disliked):
+        last = max([one for one in (*liked, *disliked) if one <= feedback.HEAD], default=0)
+        if rank < last:  # a like more among what was seen; a dislike there changes nothing
+            assert steepness([*liked, rank], disliked) >= steep
+            assert steepness(liked, [*disliked, rank]) == steep
+        elif last:  # to look further down in vain is a sign against it
+            assert steepness(liked, [*disliked, rank]) <= steep
+
+
+def test_likes_on_top_keep_the_first_ranking_and_likes_far_down_flatten_it() -> None:
+    assert steepness([1, 2, 3], [4, 5, 6]) == 1
+    assert steepness([5, 12, 26], [1, 2, 3]) == pytest.approx(3.5 / 23.5)
+    assert steepness([], [1, 2, 3]) < steepness([2], [1, 3])
+    assert steepness([], []) == steepness([400], [700]) == 1  # nothing is known of it
+
+
 @given(SETS, SETS, FREQUENCIES)
-def test_swapping_likes_and_dislikes_turns_every_weight(
+def test_a_dislike_speaks_against_as_a_like_speaks_for_but_less(
     liked: list[frozenset[str]], disliked: list[frozenset[str]], frequencies: dict[str, int]
 ) -> None:
-    one = {w.term: w.weight for w in term_weights(liked, disliked, frequencies, 1000)}
-    other = {w.term: w.weight for w in term_weights(disliked, liked, frequencies, 1000)}
-    assert one.keys() == other.keys()
-    for term, weight in one.items():
-        assert weight == pytest.approx(-other[term])
+    def weights(likes: list[frozenset[str]], dislikes: list[frozenset[str]]) -> dict[str, float]:
+        found = term_weights(likes, dislikes, frequencies, 1000, most=99)
+        return {one.term: one.weight for one in found}
+
+    likes, dislikes = weights(liked, []), weights([], liked)
+    assert likes.keys() == dislikes.keys()
+    for term, weight in likes.items():
+        assert dislikes[term] == pytest.approx(-feedback.AGAINST * weight)
+    both = weights(liked, disliked)
+    against = weights([], disliked)
+    for term in likes.keys() & against.keys():
+        assert both[term] == pytest.approx(likes[term] + against[term])
 
 
 @given(SETS, SETS, FREQUENCIES)
@@ -50,18 +87,34 @@ def test_more_likes_with_a_term_never_lower_its_weight(
     assert weight(more) >= weight(liked)
 
 
+@given(SETS, FREQUENCIES)
+def test_a_kept_case_is_a_weaker_like(
+    cases: list[frozenset[str]], frequencies: dict[str, int]
+) -> None:
+    def weights(likes: list[frozenset[str]], tray: list[frozenset[str]]) -> dict[str, float]:
+        found = term_weights(likes, [], frequencies, 1000, tray, most=99)
+        return {one.term: one.weight for one in found if one.weight > 0}
+
+    likes, kept = weights(cases, []), weights([], cases)
+    assert kept.keys() <= likes.keys()
+    assert all(kept[term] < likes[term] for term in kept)
+
+
+def test_the_weight_is_that_of_robertson_and_sparck_jones() -> None:
+    (one,) = term_weights([frozenset("a"), frozenset("b"), frozenset("b")], [], {"a": 49}, 999)
+    share = 49.5 / 1000
+    p = (1 + 20 * share) / 23
+    assert one.weight == pytest.approx(math.log(p * (1 - share) / (share * (1 - p))))
+    assert (one.term, one.liked, one.disliked) == ("a", 1, 0)
+
+
 def test_a_rare_word_says_more_than_a_common_one() -> None:
     liked = [frozenset({"of", "cavitation"}), frozenset({"of", "cavitation"})]
     rare, common = term_weights(liked, [], {"of": 900, "cavitation": 20}, 1000)
     assert (rare.term, common.term) == ("cavitation", "of")
-    assert rare.weight > 3
+    assert rare.weight > 1
     assert 0 < common.weight < rare.weight
     assert (rare.liked, rare.disliked) == (2, 0)
-
-
-def test_a_word_of_likes_and_dislikes_alike_says_nothing() -> None:
-    (one,) = term_weights([frozenset({"a"})], [frozenset({"a"})], {"a": 20}, 1000)
-    assert one.weight == pytest.approx(0.0)
 
 
 def test_a_word_that_no_other_case_has_is_left_out() -> None:
@@ -69,33 +122,27 @@ def test_a_word_that_no_other_case_has_is_left_out() -> None:
 
 
 def test_only_the_strongest_terms_are_weighed() -> None:
-    many = frozenset(f"w{number}" for number in range(50))
-    found = term_weights([many], [], {word: 2 + int(word[1:]) for word in many}, 10_000)
-    assert [one.term for one in found] == [f"w{number}" for number in range(feedback.TERMS)]
+    many = frozenset(f"w{number:02}" for number in range(60))
+    frequencies = dict.fromkeys(sorted(many), 100) | {"w59": 3, "w58": 5}
+    found = [one.term for one in term_weights([many], [], frequencies, 10_000)]
+    assert len(found) == feedback.TERMS
+    assert found[:2] == ["w59", "w58"]
 
 
-@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=20), st.integers(0, 50))
-def test_evidence_is_bounded_and_keeps_its_order(raw: list[float], judgements: int) -> None:
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=20))
+def test_evidence_is_bounded_and_keeps_its_order(raw: list[float]) -> None:
     values = np.array(raw)
-    said = bent(values, judgements)
-    assert (np.abs(said) <= bound(judgements)).all()
+    said = bent(values)
+    assert (np.abs(said) <= feedback.MOST).all()
     assert (np.diff(said[np.argsort(values)]) >= 0).all()
     assert (np.sign(said) * np.sign(values) >= 0).all()
-
-
-def test_two_clicks_do_not_rule() -> None:
-    """What lies at rank 100 does not pass what lies first, whatever two likes say for it."""
-    first, hundredth = prior(np.array([1, 100]))
-    assert hundredth + 2 * bound(2) < first
-    assert bound(1) < bound(2) < bound(20) < feedback.MOST
-    assert bound(0) == 0
 
 
 def test_likeness_counts_in_deviations_of_the_candidates() -> None:
     generator = np.random.default_rng(5)
     background = generator.normal(0.6, 0.05, (500, 1))
     near, middle, far, unseen = image_ratio(np.array([[0.8], [0.625], [0.5], [np.nan]]), background)
-    assert near > 2 > middle > -2 > far
+    assert near > 1.5 > middle > -1 > far
     assert unseen == 0.0
 
 
@@ -108,3 +155,13 @@ def test_the_nearest_judged_image_speaks() -> None:
 def test_images_all_alike_say_nothing() -> None:
     assert image_ratio(np.full((3, 1), 0.5), np.full((9, 1), 0.5)).tolist() == [0, 0, 0]
     assert image_ratio(np.empty((3, 0)), np.empty((9, 0))).tolist() == [0, 0, 0]
+
+
+def test_a_picture_near_a_dislike_is_held_against_it_and_one_far_off_is_no_merit() -> None:
+    none = np.zeros(3)
+    near, neutral, far = image_evidence(none, np.array([2.0, 0.0, -2.0]), none)
+    assert near < neutral == far == 0
+    (like,) = image_evidence(np.array([2.0]), none[:1], none[:1])
+    assert abs(near) < like
+    (kept,) = image_evidence(none[:1], none[:1], np.array([2.0]))
+    assert 0 < kept < like

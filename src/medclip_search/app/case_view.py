@@ -49,7 +49,7 @@ def open_case(shared: Shared, library: Library, session: Session, case_id: str) 
         st.html(f'<p class="medclip-caption">{caption}</p>{_facts(case)}')
         hit = _hit(session, case_id)
         if hit is not None and hit.why:
-            st.html(f"<p><strong>Why it is here.</strong> {html.escape(hit.why)}</p>")
+            st.html(f"<p><strong>Why it is here.</strong> {html.escape(hit.why)}</p>{_sum(hit)}")
         with st.container(horizontal=True):
             st.button(
                 "In the tray" if starred else "Into the tray",
@@ -68,6 +68,17 @@ def open_case(shared: Shared, library: Library, session: Session, case_id: str) 
 def _hit(session: Session, case_id: str) -> Hit | None:
     hits = session.answers[1] if session.answers else ()
     return next((hit for hit in hits if hit.id == case_id), None)
+
+
+def _sum(hit: Hit) -> str:
+    """What likes and dislikes say of it, line by line; all of it escaped."""
+    if hit.feedback is None:
+        return ""
+    lines = (*hit.feedback.lines, hit.feedback.sum)
+    items = "".join(f"<li>{html.escape(str(line))}</li>" for line in lines)
+    return (
+        f"<details><summary>Its weight of evidence, in decibans</summary><ul>{items}</ul></details>"
+    )
 
 
 def _figure(library: Library, case: Case) -> str:

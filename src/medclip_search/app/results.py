@@ -20,8 +20,8 @@ def results(shared: Shared, library: Library, session: Session, where: tuple[str
     key = session.key()
     try:
         feedback = shared.state.feedback(LOCAL_USER, library.id, key)
-        hits = _search(shared, library, session, where, feedback)
         starred = {entry.case_id for entry in shared.state.tray(LOCAL_USER, library.id)}
+        hits = _search(shared, library, session, where, feedback, starred)
     except MedClipError as error:
         st.error(str(error))
         return True
@@ -73,9 +73,13 @@ def _search(
     session: Session,
     where: tuple[str, ...],
     feedback: Feedback,
+    starred: set[str],
 ) -> Hits | None:
-    """The hits, searched for anew only where the question or the library has changed."""
-    query = session.query(where, feedback)
+    """The hits, searched for anew only where the question or the library has changed.
+
+    A star alone changes nothing: figures do not move while they are being kept.
+    """
+    query = session.query(where, feedback, sorted(starred))
     if query is None:
         session.answers = None
         return None

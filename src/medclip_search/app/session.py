@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import streamlit as st
@@ -70,8 +71,13 @@ class Session:
             self.images = images
         self.shown = PAGE
 
-    def query(self, where: tuple[str, ...], feedback: Feedback) -> Query | None:
-        """The query, or ``None`` where nothing is asked."""
+    def query(
+        self, where: tuple[str, ...], feedback: Feedback, tray: Sequence[str] = ()
+    ) -> Query | None:
+        """The query, or ``None`` where nothing is asked.
+
+        The tray helps to steer, and leaves a search alone that nobody steers.
+        """
         if not (self.words or self.images or where):
             return None
         return Query(
@@ -80,6 +86,7 @@ class Session:
             where=where,
             like=feedback.likes,
             dislike=feedback.dislikes,
+            tray=tray if feedback else (),
         )
 
     def key(self) -> str:

@@ -17,7 +17,7 @@ from medclip_search.cases import Case
 from medclip_search.encoders.base import Floats
 from medclip_search.errors import EncoderUnavailableError, QueryError
 from medclip_search.images import read_image
-from medclip_search.search import explain, filters, retrieve
+from medclip_search.search import explain, filters, retrieve, weighing
 from medclip_search.search.arrange import Arranged, arrange
 from medclip_search.search.combine import Combiner
 from medclip_search.search.expand import Expansion, expansion
@@ -27,6 +27,7 @@ from medclip_search.search.query import ImageInput, Query
 from medclip_search.search.rerank import Reranked, rerank
 from medclip_search.search.snapshot import Snapshot
 from medclip_search.search.steer import Steered, steer
+from medclip_search.search.weighing import Given
 
 if TYPE_CHECKING:
     from medclip_search.encoders.cross_encoder import CrossEncoder
@@ -60,10 +61,11 @@ def search(
         raise QueryError(f"{k}: how many answers must be a whole number of at least 1")
     notes: list[str] = []
     liked, disliked = _judged(generation, query)
+    tray = [key for key in generation.keys_of(query.tray) if key is not None]
     allowed = _allowed(generation, query)
     if allowed is not None and not allowed.any():
         notes.append("No case passes the filters.")
-    deep = bool(liked or disliked or query.group)
+    deep = bool(liked or disliked or tray or query.group)
     depth = max(STEERED_DEPTH if deep else LEAST_DEPTH, 4 * int(k))
     order = generation.columns.order
     expanded = [expansion(generation, query, text, allowed) for text in query.text]
@@ -74,8 +76,8 @@ def search(
     read = _reranked(generation, query, reader, keys, scores, notes)
     keys = read.keys
     steered = None
-    if liked or disliked:
-        steered = steer(generation, keys, liked, disliked, allowed, query.text)
+    if liked or disliked or tray:
+        steered = steer(generation, keys, liked, disliked, allowed, tray)
         keys, scores = steered.keys, steered.totals
     arranged = arrange(generation, query, keys, scores, int(k))
     hits = _hits(generation, query, expanded, keys, scores, lists, read, steered, arranged)
@@ -251,6 +253,10 @@ def _hits(
     cases: dict[int, Case] = generation.cases(list(dict.fromkeys((*shown, *arranged.carried()))))
     found = evidence(lists, shown, query.fusion)
     also = [word for one in expanded for word in one.words]
+    weighed = steered.evidence(shown) if steered is not None else []
+    terms = steered.terms if steered is not None else ()
+    asked = frozenset(generation.text.terms(" ".join(query.text)))
+    given = Given(len(query.like), len(query.dislike), asked)
     hits: list[Hit] = []
     for at, (place, key) in enumerate(zip(arranged.places.tolist(), shown, strict=True)):
         case = cases[key]
@@ -266,16 +272,12 @@ def _hits(
             duplicates=tuple(cases[one].id for one in arranged.duplicates.get(key, ())),
             siblings=tuple(cases[one].id for one in arranged.siblings.get(key, ())),
         )
-        feedback = steered.evidence(place) if steered is not None else None
+        feedback = None
+        if weighed:
+            lines = weighing.lines(weighed[at], case, generation.text, terms, given)
+            feedback = replace(weighed[at], lines=lines)
         why = explain.why(
-            hit.lists,
-            case,
-            query.text,
-            generation.text,
-            feedback,
-            steered.terms if steered is not None else (),
-            len(query.like),
-            also,
+            hit.lists, case, query.text, generation.text, feedback, terms, given, also
         )
         hits.append(replace(hit, feedback=feedback, why=why))
     return tuple(hits)

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from medclip_search.cases import Case
 from medclip_search.indexes.text import TextIndex
+from medclip_search.search import weighing
 from medclip_search.search.feedback import TermWeight
 from medclip_search.search.hits import FeedbackEvidence, ListEvidence
+from medclip_search.search.weighing import Given
 
 _WAYS = {
     "words": "by words",
@@ -25,8 +27,6 @@ _WAYS = {
     "cross-encoder": "by the cross-encoder, which read it beside the words",
 }
 _MOST_WORDS = 5
-_FELT = 0.05
-"""Weights below this many nats go without saying."""
 
 
 def why(
@@ -36,10 +36,10 @@ def why(
     text: TextIndex,
     feedback: FeedbackEvidence | None = None,
     weights: Sequence[TermWeight] = (),
-    likes: int = 0,
+    given: Given | None = None,
     also: Sequence[str] = (),
 ) -> str:
-    """The sentence for one hit of a query with the ``wanted`` texts and so many likes.
+    """The sentence for one hit of a query with the ``wanted`` texts, likes and dislikes.
 
     ``also`` are the words that the texts were searched for beside their own.
     """
@@ -60,8 +60,8 @@ def why(
             elif found := matched_words(case, also, text):
                 part += f" (none of yours, but {', '.join(found)})"
         parts.append(part)
-    if feedback is not None:
-        parts += _steered(feedback, case, text, weights, likes, bool(parts))
+    if feedback is not None and given is not None:
+        parts += _steered(feedback, case, text, weights, given)
     sentence = ", ".join(parts)
     return sentence[:1].upper() + sentence[1:]
 
@@ -88,43 +88,18 @@ def _steered(
     case: Case,
     text: TextIndex,
     weights: Sequence[TermWeight],
-    likes: int,
-    also: bool,
+    given: Given,
 ) -> list[str]:
-    parts = []
-    terms = dict(feedback.terms)
-    if judged := next((term for term in terms if term.startswith("judged=")), None):
+    """The judgement of the case itself, or else its weightiest word or label, and its picture."""
+    if judged := next((t for t, _ in feedback.terms if t.startswith("judged=")), None):
         return [f"{judged.removeprefix('judged=')} by you"]
     known = {one.term: one for one in weights}
-    strongest = next((term for term, weight in feedback.terms if term in known), None)
-    if strongest is not None and abs(terms[strongest]) >= _FELT:
-        one = known[strongest]
-        field, label, value = strongest.partition("=")
-        if label:
-            told = f"{field} “{value}”"
-        else:
-            told = f"{'also ' * also}mentions “{_as_written(strongest, case, text)}”"
-        if terms[strongest] < 0:
-            parts.append(f"{told}, like {_of(one.disliked, 0, 'case')} you dislike")
-        else:
-            parts.append(f"{told}, like {_of(one.liked, likes, 'case')} you like")
-    if feedback.images >= _FELT:
-        parts.append(f"looks {'like what you like' if likes else 'unlike what you dislike'}")
-    elif feedback.images <= -_FELT:
-        parts.append("its picture speaks against it")
+    written = weighing.as_written(case, text)
+    parts = [
+        weighing.term_says(known[term], weight, written, given)
+        for term, weight in feedback.terms[:1]
+        if abs(weight) >= weighing.FELT
+    ]
+    if abs(feedback.images) >= weighing.FELT:
+        parts.append(weighing.images_say(feedback.images, given))
     return parts
-
-
-def _as_written(term: str, case: Case, text: TextIndex) -> str:
-    """The word of the caption that a term comes from."""
-    words = re.findall(r"\w+", case.caption)
-    return next((word.lower() for word in words if text.terms(word) == [term]), term)
-
-
-def _of(number: int, total: int, noun: str) -> str:
-    """``the case``, ``a case``, ``2 cases`` or ``2 of the 3 cases``."""
-    if total > 1:
-        return f"{number} of the {total} {noun}s"
-    if number == 1:
-        return f"the {noun}" if total else f"a {noun}"
-    return f"{number} {noun}s"

@@ -3,12 +3,7 @@
 Everything is a log-odds in nats (Good, Probability and the Weighing of Evidence, 1950): the first
 ranking gives a prior, each word and label a relevance weight (Robertson and Spärck Jones, Relevance
 Weighting of Search Terms, 1976), and likeness to liked and disliked images a log-likelihood ratio;
-their sum ranks.
-
-Two clicks do not rule. The collection itself stands in as so many judged cases (``MASS``), and
-because words of one caption are anything but independent, what all words together, or all images
-together, can say is bounded: by ``bound(n)``, which grows with the number of judgements. Sums are
-bent below the bound by a hyperbolic tangent, which keeps their order.
+their sum ranks. Where each number below comes from: docs/feedback.md.
 
 All functions are pure.
 """
@@ -22,21 +17,29 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-MASS = 2.0
-"""The prior mass: the collection counts as so many judged cases, on either side."""
-MOST = 4.0
-"""What words, or images, can say after any number of judgements, in nats."""
+WORD_MASS = 20.0
+"""The prior mass of a word: the collection counts as so many judged cases, on either side."""
+LABEL_MASS = 2.0
+"""That of a label: relevant cases share their modality and region far more often than a word."""
+DEPENDENCE = 0.25
+"""What a word or label says beside all the others of its case, which say much of it too."""
+MOST = 5.0
+"""What all words and labels, or all images, can say together, in nats: odds of 148 to 1."""
+AGAINST = 0.5
+"""How much a dislike counts beside a like: it names no other wish. (Rocchio's usual weights, 0.75
+for and 0.15 against, say the same.)"""
+TRAY = 0.3
+"""How much a case of the tray counts beside a like: it was kept, for whatever purpose."""
 JUDGED = 4.0
 """What a like or a dislike says of the very case it was given to."""
-TERMS = 20
-"""Only so many terms, the strongest, are weighed."""
+TERMS = 46
+"""Only so many words, and as many labels, are weighed."""
+SHIFT = 0.5
+"""How far likeness among relevant images exceeds the candidates' mean, in their deviations."""
 EVEN_RANK = 10
 """The rank in the first ranking at which relevance is held to be an even bet."""
-AGAINST = 0.5
-"""How much evidence against counts beside evidence for: one dislike names no other wish. (Rocchio's
-usual weights, 0.75 for and 0.15 against, say the same.)"""
-SHIFT = 1.0
-"""How far likeness among relevant images exceeds the candidates' mean, in their deviations."""
+HEAD = 30
+"""So many of the first ranking are held to have been looked at, down to the last one judged."""
 
 FUNCTION_WORDS = """
 a about after against all also an and are as at be been before behind below between both but by
@@ -51,35 +54,38 @@ while who with within without you
 Doubles = NDArray[np.float64]
 
 
-def prior(ranks: NDArray[np.integer]) -> Doubles:
-    """The log-odds of relevance at ranks (from 1): odds fall as 1 / rank, even at ``EVEN_RANK``."""
-    return np.asarray(math.log(EVEN_RANK) - np.log(ranks), np.float64)
+def steepness(liked: Sequence[int], disliked: Sequence[int]) -> float:
+    """How fast the odds fall with the rank, from 0 (not at all) to 1 (as 1 / rank).
+
+    ``liked`` and ``disliked`` are ranks (from 1) in the first ranking, which is trusted as far as
+    it deserves: by the odds that a case was liked among those looked at, that is, down to the last
+    one judged. What was passed over was seen and not liked (the cascade model of Craswell, Zoeter,
+    Taylor and Ramsey, An Experimental Comparison of Click Position-Bias Models, WSDM 2008).
+    """
+    right = sum(rank <= HEAD for rank in liked)
+    seen = max((rank for rank in (*liked, *disliked) if rank <= HEAD), default=0)
+    return min(1.0, (right + 0.5) / (seen - right + 0.5))
 
 
-def bound(judgements: int) -> float:
-    """What one kind of evidence can say at most after so many judgements, in nats."""
-    return MOST * judgements / (judgements + MASS)
+def prior(ranks: NDArray[np.integer], steep: float = 1.0) -> Doubles:
+    """The log-odds of relevance at ranks (from 1): they fall with the rank's logarithm."""
+    return np.asarray(steep * (math.log(EVEN_RANK) - np.log(ranks)), np.float64)
 
 
-def bent(raw: Doubles, judgements: int) -> Doubles:
-    """Evidence bent below its bound, sign and order kept."""
-    most = bound(judgements)
-    return most * np.tanh(raw / most) if most else np.zeros_like(raw)
-
-
-def halved_against(evidence: Doubles) -> Doubles:
-    """Evidence with what speaks against counted by ``AGAINST``."""
-    return np.where(evidence < 0, AGAINST * evidence, evidence)
+def bent(raw: Doubles) -> Doubles:
+    """Evidence bent below ``MOST`` by a hyperbolic tangent, sign and order kept."""
+    return MOST * np.tanh(raw / MOST)
 
 
 @dataclass(frozen=True, slots=True)
 class TermWeight:
-    """The relevance weight of a word or label, and how many liked captions have it."""
+    """The relevance weight of a word or label, and how many judged cases and kept ones have it."""
 
     term: str
     weight: float
     liked: int
     disliked: int
+    kept: int = 0
 
 
 def term_weights(
@@ -87,29 +93,38 @@ def term_weights(
     disliked: Sequence[Set[str]],
     frequencies: Mapping[str, int],
     size: int,
+    kept: Sequence[Set[str]] = (),
+    mass: float = WORD_MASS,
     most: int = TERMS,
 ) -> list[TermWeight]:
     """The strongest terms of judged cases, each case given as its set of terms.
 
-    ``frequencies`` tells how many of the ``size`` cases have each term. The weight is Robertson
-    and Spärck Jones's ``log [p (1 - q) / (q (1 - p))]`` with p and q the shares of liked and of
-    disliked cases that have the term, both smoothed towards the collection's own share by
-    ``MASS``. Strongest is by the offer weight ``(r + s) · |weight|`` (Robertson, On Term Selection
-    for Query Expansion, 1990), r and s being the counts of judged cases with the term. A term of
-    no case but judged ones can bring nothing new and is left out.
+    ``frequencies`` tells how many of the ``size`` cases have each term, ``kept`` are the cases of
+    the tray. Robertson and Spärck Jones's weight is ``logit p - logit q``: the weight of evidence
+    of a term's presence less that of its absence, p being the share of the relevant cases that
+    have it, q that of the others. Here p is the share of the liked (of the kept, ``TRAY`` of one
+    each), smoothed towards the collection's own share c by ``mass``, and q is the collection's,
+    moved by ``AGAINST`` towards the share of the disliked, on the scale of log-odds:
+    ``(logit p - logit c) - AGAINST · (logit d - logit c)``.
+
+    Strongest is by what a term is expected to tell the relevant from the others, ``(p - q) ·
+    weight`` (Robertson, On Term Selection for Query Expansion, 1990). A term of no case but judged
+    ones can bring nothing new and is left out.
     """
-    found = []
-    for term in sorted(set().union(*liked, *disliked)):
-        r = sum(term in one for one in liked)
-        s = sum(term in one for one in disliked)
-        if frequencies.get(term, 0) <= max(r + s, 1):
+    found: list[tuple[float, TermWeight]] = []
+    witnesses = len(liked) + TRAY * len(kept)
+    for term in sorted(set().union(*liked, *disliked, *kept)):
+        r, s, t = (sum(term in one for one in side) for side in (liked, disliked, kept))
+        if frequencies.get(term, 0) <= max(r + s + t, 1):
             continue
         share = (frequencies[term] + 0.5) / (max(size, frequencies[term]) + 1)
-        p = (r + MASS * share) / (len(liked) + MASS)
-        q = (s + MASS * share) / (len(disliked) + MASS)
-        found.append(TermWeight(term, math.log(p * (1 - q) / (q * (1 - p))), r, s))
-    found.sort(key=lambda one: (-(one.liked + one.disliked) * abs(one.weight), one.term))
-    return found[:most]
+        common = _logit(share)
+        p = (r + TRAY * t + mass * share) / (witnesses + mass)
+        d = (s + mass * share) / (len(disliked) + mass)
+        weight = (_logit(p) - common) - AGAINST * (_logit(d) - common)
+        found.append((abs((p - d) * weight), TermWeight(term, weight, r, s, t)))
+    found.sort(key=lambda one: (-one[0], one[1].term))
+    return [one for _, one in found[:most]]
 
 
 def image_ratio(likeness: Doubles, background: Doubles) -> Doubles:
@@ -131,3 +146,16 @@ def image_ratio(likeness: Doubles, background: Doubles) -> Doubles:
     ratio = np.zeros(len(likeness))
     ratio[seen] = SHIFT * (nearest[seen] - known.mean()) / spread - SHIFT**2 / 2
     return ratio
+
+
+def image_evidence(liked: Doubles, disliked: Doubles, kept: Doubles) -> Doubles:
+    """What ratios for the liked, disliked and kept images say together, all (n,).
+
+    Being unlike what is disliked or kept speaks for nothing: most cases are.
+    """
+    favoured = np.maximum(liked, TRAY * np.maximum(kept, 0))
+    return bent(favoured - AGAINST * np.maximum(disliked, 0))
+
+
+def _logit(share: float) -> float:
+    return math.log(share / (1 - share))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
@@ -27,19 +28,58 @@ class ListEvidence:
     share: float
 
 
+DECIBAN = math.log(10) / 10
+"""Good's and Turing's unit of evidence, in nats: 10 decibans are odds of 10 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightLine:
+    """One line of a sum: a weight in decibans (10 log10 of odds), and what it says.
+
+    As text, ``+4.1: also mentions “cavitation”, as 2 of your 3 likes do``.
+    """
+
+    decibans: float
+    says: str
+
+    def __str__(self) -> str:
+        weight = f"{self.decibans:+.1f}".replace("-", "−")
+        return f"{weight}: {self.says}"
+
+
 @dataclass(frozen=True, slots=True)
 class FeedbackEvidence:
     """The weight of evidence from likes and dislikes, in nats (natural log-odds).
 
     ``prior`` is the log-odds given by the first ranking; ``terms`` the weight of each caption
     word or label (``modality=CT``); ``images`` that of likeness to liked and disliked images;
-    ``total`` is their sum, by which the hit is ranked.
+    ``total`` is their sum, by which the hit is ranked. ``rank`` is that in the first ranking;
+    ``None`` where likes brought the case in.
+
+    ``lines`` tells the same sum in decibans and in words: the prior, then the weightiest first.
     """
 
     prior: float
     terms: tuple[tuple[str, float], ...]
     images: float
     total: float
+    rank: int | None = None
+    lines: tuple[WeightLine, ...] = ()
+
+    @property
+    def sum(self) -> WeightLine:
+        """The line below the others: what they add up to."""
+        return WeightLine(self.total / DECIBAN, "in all")
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "prior": self.prior,
+            "terms": [{"term": term, "weight": weight} for term, weight in self.terms],
+            "images": self.images,
+            "total": self.total,
+            "rank": self.rank,
+            "decibans": [{"weight": one.decibans, "says": one.says} for one in self.lines],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +121,7 @@ class Hit:
             ],
         }
         if self.feedback is not None:
-            evidence["feedback"] = {
-                "prior": self.feedback.prior,
-                "terms": [{"term": t, "weight": w} for t, w in self.feedback.terms],
-                "images": self.feedback.images,
-                "total": self.feedback.total,
-            }
+            evidence["feedback"] = self.feedback.to_json()
         return (
             {"rank": self.rank, "id": self.id, "score": self.score}
             | case_to_json(case)

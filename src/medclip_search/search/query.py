@@ -37,7 +37,9 @@ class Query:
     has one space only); ``where``
     holds filters as text (``modality=CT``, ``year=2010..2015``; see ``search.filters``), all of
     which must hold; ``like`` and ``dislike`` are ids of cases. A query of filters alone browses;
-    one of likes alone finds more like them. Blank text is left out. ``rerank`` lets the library's
+    one of likes alone finds more like them. ``tray`` holds ids of cases that the user keeps: those
+    that have to do with the query count as weaker likes, and those that the library does not have
+    are left out. Blank text is left out. ``rerank`` lets the library's
     cross-encoder, where it was opened with one, re-rank the answers to words, for about
     ``rerank_ms`` milliseconds.
 
@@ -63,6 +65,7 @@ class Query:
     where: str | Sequence[str] = ()
     like: str | Sequence[str] = ()
     dislike: str | Sequence[str] = ()
+    tray: str | Sequence[str] = ()
     vector: VectorInput = ()
     space: str = ""
     rerank: bool = True
@@ -75,7 +78,7 @@ class Query:
     expand: str | Sequence[str] = "all"
 
     def __post_init__(self) -> None:
-        for name in ("text", "not_text", "where", "like", "dislike"):
+        for name in ("text", "not_text", "where", "like", "dislike", "tray"):
             value = getattr(self, name)
             several = (value,) if isinstance(value, str) else tuple(value)
             if not all(isinstance(one, str) for one in several):
@@ -85,7 +88,7 @@ class Query:
                 raise FilterError(
                     "where: a filter is blank; write KEY=VALUE, for example modality=CT"
                 )
-            if name in ("like", "dislike") and "" in stripped:
+            if name in ("like", "dislike", "tray") and "" in stripped:
                 raise QueryError(f"{name}: an id is blank; give the id of a case")
             object.__setattr__(self, name, tuple(one for one in stripped if one))
         for name in ("image", "not_image"):

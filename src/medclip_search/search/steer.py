@@ -5,7 +5,7 @@ What a judgement weighs is in ``feedback``; here the evidence is gathered from t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,39 +26,72 @@ BROUGHT = 200
 """So many neighbours of each like, and hits of the strongest words, join the candidates."""
 ASKING = 10
 """Of many likes, the last so many ask for neighbours."""
+ASKING_WORDS = 20
+"""So many of the strongest words, which are rare, ask for captions."""
+NEAR = 100
+"""A case of the tray has to do with the query if it is among so many of the first ranking."""
+FINE = 1000.0
+"""A text index rounds its scores: words are weighed in thousandths, so that their sums add up."""
 FEW_VALUES = 50
 """A metadata column with no more values than this holds labels."""
+
+_Labels = dict[str, tuple[str, int]]
+"""What a label, ``modality=CT``, stands for: a field and a code in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The keys of liked, disliked and kept cases; none is in two of them."""
+
+    liked: tuple[int, ...]
+    disliked: tuple[int, ...]
+    kept: tuple[int, ...] = ()
+
+    @property
+    def sides(self) -> tuple[tuple[int, ...], ...]:
+        return (self.liked, self.disliked, self.kept)
 
 
 @dataclass(frozen=True, slots=True)
 class Steered:
-    """Candidates ranked anew: keys, total log-odds, and how each comes about."""
+    """Candidates ranked anew: keys, and for each its total log-odds and what these come from."""
 
     keys: Keys
     totals: Doubles
+    ranks: Keys
+    """The rank in the first ranking, from 1; 0 for a case that likes brought in."""
     priors: Doubles
     images: Doubles
+    scales: Doubles
+    """By this the weights of a case's words and labels are multiplied."""
+    own: Doubles
     terms: tuple[TermWeight, ...]
-    term_evidence: Doubles
-    """(n, terms): what each term says of each candidate; the columns are as ``terms``."""
-    judged: Doubles
+    judged: Judged
+    _snapshot: Snapshot
+    _labels: _Labels
 
-    def evidence(self, place: int) -> FeedbackEvidence:
-        """The sum of one candidate, by its place in the ranking from 0."""
+    def evidence(self, keys: Sequence[int]) -> list[FeedbackEvidence]:
+        """The sum of each of some candidates, term by term."""
+        wanted = np.asarray(keys, np.int64)
+        by_key = np.argsort(self.keys)
+        places = by_key[np.searchsorted(self.keys, wanted, sorter=by_key)]
+        each = [_said(self._snapshot, wanted, [one], self._labels) for one in self.terms]
+        said = np.array(each).reshape(len(each), len(wanted)) * self.scales[places]
+        return [self._evidence(int(place), said[:, at].tolist()) for at, place in enumerate(places)]
+
+    def _evidence(self, place: int, said: Sequence[float]) -> FeedbackEvidence:
         terms = [
-            (term.term, float(weight))
-            for term, weight in zip(self.terms, self.term_evidence[place], strict=True)
-            if weight
+            (term.term, weight) for term, weight in zip(self.terms, said, strict=True) if weight
         ]
         terms.sort(key=lambda one: (-abs(one[1]), one[0]))
-        if self.judged[place]:
-            name = "liked" if self.judged[place] > 0 else "disliked"
-            terms.insert(0, (f"judged={name}", float(self.judged[place])))
+        if own := float(self.own[place]):
+            terms.insert(0, (f"judged={'liked' if own > 0 else 'disliked'}", own))
         return FeedbackEvidence(
             float(self.priors[place]),
             tuple(terms),
             float(self.images[place]),
             float(self.totals[place]),
+            int(self.ranks[place]) or None,
         )
 
 
@@ -68,40 +101,45 @@ def steer(
     liked: Sequence[int],
     disliked: Sequence[int],
     allowed: Mask | None,
-    asked: Sequence[str] = (),
+    tray: Sequence[int] = (),
 ) -> Steered:
     """Rank the cases of a first ranking (best first), and what likes bring in, by evidence.
 
-    ``asked`` are the query's texts: what was asked for is no evidence for or against.
+    Of the ``tray`` only those cases count that have to do with the query (``NEAR``).
     """
-    columns = snapshot.columns
-    judged = snapshot.cases([*liked, *disliked])
-    weights, labels = _weights(snapshot, judged, liked, disliked, asked)
+    kept = np.setdiff1d(np.intersect1d(tray, first[:NEAR]), [*liked, *disliked])
+    judged = Judged(tuple(liked), tuple(disliked), tuple(kept.tolist()))
+    cases = snapshot.cases([key for side in judged.sides for key in side])
+    weights, labels = _weights(snapshot, cases, judged)
     keys = np.concatenate((first, _brought(snapshot, first, liked, weights, allowed)))
     ranks = np.minimum(np.arange(1, len(keys) + 1), len(first) + 1)
-    priors = feedback.prior(ranks)
-
-    count = len(liked) + len(disliked)
-    held = _held(snapshot, keys, weights, labels)
-    raw = held * np.array([one.weight for one in weights])
-    sums = raw.sum(axis=1)
-    scale = np.divide(feedback.bent(sums, count), sums, out=np.zeros_like(sums), where=sums != 0)
-    said = feedback.halved_against(raw * scale[:, None])
-    images = feedback.halved_against(
-        feedback.bent(_image_ratios(snapshot, keys, len(first), liked, disliked), count)
+    trusted = feedback.steepness(
+        *(ranks[np.isin(keys, side) & (ranks <= len(first))].tolist() for side in judged.sides[:2])
     )
+    priors = feedback.prior(ranks, trusted)
+
+    raw = feedback.DEPENDENCE * _said(snapshot, keys, weights, labels)
+    said = feedback.bent(raw)
+    bending = np.divide(said, raw, out=np.ones_like(raw), where=np.abs(raw) > 1e-9)
+    # Scores of words are of single precision: what differs in their last bits must still tie.
+    said = np.round(said, 5)
+    images = _image_evidence(snapshot, keys, len(first), judged)
     own = feedback.JUDGED * (np.isin(keys, liked) * 1.0 - np.isin(keys, disliked) * 1.0)
 
-    totals = np.round(priors + said.sum(axis=1) + images + own, 9)
-    best = np.lexsort((columns.order[keys], -totals))
+    totals = np.round(priors + said + images + own, 9)
+    best = np.lexsort((snapshot.columns.order[keys], -totals))
     return Steered(
         keys[best],
         totals[best],
+        np.where(ranks <= len(first), ranks, 0)[best],
         priors[best],
         images[best],
-        tuple(weights),
-        said[best],
+        feedback.DEPENDENCE * bending[best],
         own[best],
+        tuple(weights),
+        judged,
+        snapshot,
+        labels,
     )
 
 
@@ -118,45 +156,36 @@ def label_fields(columns: Columns) -> list[str]:
     ]
 
 
-_Labels = dict[str, tuple[str, int]]
-"""What a label, ``modality=CT``, stands for: a field and a code in it."""
-
-
 def _weights(
-    snapshot: Snapshot,
-    cases: dict[int, Case],
-    liked: Sequence[int],
-    disliked: Sequence[int],
-    asked: Sequence[str],
+    snapshot: Snapshot, cases: Mapping[int, Case], judged: Judged
 ) -> tuple[list[TermWeight], _Labels]:
     """The strongest words and labels of the judged cases, and what the labels stand for."""
     columns, text = snapshot.columns, snapshot.text
-    silent = set(text.terms(" ".join((feedback.FUNCTION_WORDS, *asked))))
+    silent = set(text.terms(feedback.FUNCTION_WORDS))
     sides: list[list[frozenset[str]]] = []
-    for keys in (liked, disliked):
+    for keys in judged.sides:
         # Figures of one article often share a caption: said twice, it is still one witness.
-        captions = dict.fromkeys(
-            frozenset(text.terms(cases[key].caption)).difference(silent) for key in keys
-        )
-        sides.append([one for one in captions if one])
+        captions = (frozenset(text.terms(cases[key].caption)).difference(silent) for key in keys)
+        sides.append([one for one in dict.fromkeys(captions) if one])
     found = {term: text.document_frequency(term) for side in sides for one in side for term in one}
-    words = feedback.term_weights(sides[0], sides[1], found, text.size)
+    words = feedback.term_weights(sides[0], sides[1], found, text.size, sides[2])
 
     labels: _Labels = {}
     counts: dict[str, int] = {}
-    labelled: list[list[set[str]]] = [[set() for _ in liked], [set() for _ in disliked]]
+    labelled: list[list[set[str]]] = [[set() for _ in side] for side in judged.sides]
     for field in label_fields(columns):
         codes = columns.codes(field)
         names = [f"{field}={columns.decode(field, code)}" for code in range(columns.values(field))]
         labels |= {name: (field, code) for code, name in enumerate(names)}
         counts |= dict(zip(names, columns.code_counts(field).tolist(), strict=True))
-        for keys, sets in zip((liked, disliked), labelled, strict=True):
+        for keys, sets in zip(judged.sides, labelled, strict=True):
             for key, one in zip(keys, sets, strict=True):
                 if (code := int(codes[key])) >= 0:
                     one.add(names[code])
-    marks = feedback.term_weights(labelled[0], labelled[1], counts, columns.cases)
-    strongest = sorted(words + marks, key=lambda one: (-abs(one.weight), one.term))
-    return strongest[: feedback.TERMS], labels
+    marks = feedback.term_weights(
+        labelled[0], labelled[1], counts, columns.cases, labelled[2], feedback.LABEL_MASS
+    )
+    return words + marks, labels
 
 
 def _brought(
@@ -178,41 +207,48 @@ def _brought(
                 found.append(index.search(row, BROUGHT, allowed, order)[0])
     asking = {one.term: one.weight for one in weights if one.weight > 0 and "=" not in one.term}
     if asking:
-        found.append(snapshot.text.search_terms(asking, BROUGHT, allowed, order)[0])
+        strongest = dict(sorted(asking.items(), key=lambda one: (-one[1], one[0]))[:ASKING_WORDS])
+        wanted = snapshot.text.for_rarity(strongest)
+        found.append(snapshot.text.search_terms(wanted, BROUGHT, allowed, order)[0])
     return np.setdiff1d(np.concatenate(found), first)
 
 
-def _held(
+def _said(
     snapshot: Snapshot, keys: Keys, weights: Sequence[TermWeight], labels: _Labels
 ) -> Doubles:
-    """(n, terms): 1 where a candidate has the term."""
-    held = np.zeros((len(keys), len(weights)))
-    words: list[int] = []
-    for at, one in enumerate(weights):
+    """(n,): the sum of the weights of the words and labels that each case has.
+
+    A word counts as in BM25, with its relevance weight in the place of its rarity: more where it is
+    repeated, less in a long caption (Robertson and Zaragoza, 2009).
+    """
+    said = np.zeros(len(keys))
+    words: dict[str, float] = {}
+    for one in weights:
         if one.term in labels:
             field, code = labels[one.term]
-            held[:, at] = snapshot.columns.codes(field)[keys] == code
+            said += one.weight * (snapshot.columns.codes(field)[keys] == code)
         else:
-            words.append(at)
-    held[:, words] = snapshot.text.holding([weights[at].term for at in words], keys)
-    return held
+            words[one.term] = one.weight
+    text = snapshot.text
+    for sign in (1, -1):  # a text index adds up what speaks for something alone
+        if some := {word: sign * FINE * w for word, w in words.items() if sign * w > 0}:
+            said += sign / FINE * text.score_terms(text.for_rarity(some), keys)
+    return said
 
 
-def _image_ratios(
-    snapshot: Snapshot, keys: Keys, first: int, liked: Sequence[int], disliked: Sequence[int]
-) -> Doubles:
+def _image_evidence(snapshot: Snapshot, keys: Keys, first: int, judged: Judged) -> Doubles:
     """What likeness to the judged images says of each candidate, the mean over the spaces."""
-    ratios = []
+    asking = [key for side in judged.sides for key in side]
+    ends = np.cumsum([len(side) for side in judged.sides])
+    found = []
     for space in image_spaces(snapshot):
         index = snapshot.vectors[space]
         # The few judged cases first: the index walks through the others block by block.
-        likeness = np.asarray(index.pairwise([*liked, *disliked], keys), np.float64).T
-        background = likeness[:first][~np.isin(keys[:first], [*liked, *disliked])]
-        likes = slice(None, len(liked))
-        dislikes = slice(len(liked), None)
-        ratios.append(
-            feedback.image_ratio(likeness[:, likes], background[:, likes])
-            # Being unlike what is disliked speaks for nothing: most cases are.
-            - np.maximum(feedback.image_ratio(likeness[:, dislikes], background[:, dislikes]), 0)
-        )
-    return np.mean(ratios, axis=0) if ratios else np.zeros(len(keys))
+        likeness = np.asarray(index.pairwise(asking, keys), np.float64).T
+        background = likeness[:first][~np.isin(keys[:first], asking)]
+        ratios = [
+            feedback.image_ratio(likeness[:, start:end], background[:, start:end])
+            for start, end in zip((0, *ends[:-1]), ends, strict=True)
+        ]
+        found.append(feedback.image_evidence(*ratios))
+    return np.mean(found, axis=0) if found else np.zeros(len(keys))

@@ -39,7 +39,7 @@ MOST_HITS = 1000
 """The largest ``k`` that one request may ask for."""
 
 _MOST_ERRORS = 5
-_TEXT_FIELDS = ("words", "not_words", "where", "like", "dislike", "weights", "expand")
+_TEXT_FIELDS = ("words", "not_words", "where", "like", "dislike", "tray", "weights", "expand")
 _FILE_FIELDS = ("image", "not_image")
 _PLAIN_FIELDS = ("k", "fusion", "fold", "group", "diversity", "rerank", "rerank_ms")
 _CACHED = {"Cache-Control": "private, max-age=60, stale-while-revalidate=86400"}
@@ -61,6 +61,9 @@ class Search(BaseModel):
     )
     like: str | list[str] = Field(default=[], description="ids of liked cases")
     dislike: str | list[str] = Field(default=[], description="ids of disliked cases")
+    tray: str | list[str] = Field(
+        default=[], description="ids of kept cases: those near the query are weaker likes"
+    )
     # The query looks at the numbers: a list of what is wrong with each would be a long answer.
     vector: list[Any] = Field(
         default=[],
@@ -227,6 +230,7 @@ def _query(
         where=body.where,
         like=body.like,
         dislike=body.dislike,
+        tray=body.tray,
         vector=body.vector,
         space=body.space,
         fusion=body.fusion,

@@ -200,6 +200,13 @@ class TextIndex:
             asked[term] = asked.get(term, 0.0) + weight
         return sum(w * self._idf(self._frequency("caption", term)) for term, w in asked.items())
 
+    def for_rarity(self, weights: Mapping[str, float]) -> dict[str, float]:
+        """Weights that make ``search_terms`` count each term by its weight, not by its rarity."""
+        return {
+            term: weight / self._idf(self._frequency("caption", term))
+            for term, weight in weights.items()
+        }
+
     def matching(self, words: str, allowed: Mask | None = None) -> Keys:
         """The keys, rising, of all cases that have all the words, and all quoted phrases."""
         nodes = list(_leaves(parse(words)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -38,11 +39,18 @@ def build(
     engine: Engine = "exact",
     centred: bool = True,
     previous: Path | None = None,
+    captions: Iterable[tuple[int, str]] = (),
 ) -> VectorIndex:
     folder.mkdir(parents=True)
     keys = np.arange(len(rows), dtype=np.int64) if keys is None else keys
     build_vector_index(
-        rows, keys, folder, space=space(rows, centred), previous=previous, engine=engine
+        rows,
+        keys,
+        folder,
+        space=space(rows, centred),
+        previous=previous,
+        engine=engine,
+        captions=captions,
     )
     return VectorIndex.open(folder, rows)
 

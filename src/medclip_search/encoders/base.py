@@ -19,7 +19,8 @@ class Space:
 
     ``embeds_words`` is true only where words and images share the space (a joint space);
     where it is false, words are answered by the captions alone. ``centred`` says whether cosine
-    is taken after the library's own mean is subtracted (good for averaged CNN features).
+    is taken after the library's own mean is subtracted, and the directions that its captions tell
+    are stretched (good for pooled features of a network that saw no medical figures).
 
     ``holds`` says of what the rows are vectors: images, or captions as a space of their own; those
     are the words' vectors of the joint space that ``joint`` names, and words ask them.

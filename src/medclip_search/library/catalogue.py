@@ -276,6 +276,15 @@ class Catalogue:
                 last, case = _case(row)
                 yield last, case
 
+    def captions(self) -> Iterator[tuple[int, str]]:
+        """Every case's key and caption, in the order of the keys, streamed."""
+        last = -1
+        while rows := self._all(
+            "SELECT key, caption FROM cases WHERE key > ? ORDER BY key LIMIT 10000", (last,)
+        ):
+            yield from rows
+            last = rows[-1][0]
+
     def thumbnail(self, key: int) -> tuple[int, int] | None:
         """Where the thumbnail lies in its file: start and length."""
         found = self._all("SELECT start, length FROM thumbnails WHERE key = ?", (key,))

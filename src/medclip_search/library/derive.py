@@ -21,7 +21,7 @@ from medclip_search.indexes.text import (
     deleted_share,
     update_text_index,
 )
-from medclip_search.indexes.vectors import build_vector_index
+from medclip_search.indexes.vectors import build_vector_index, is_taught_by
 from medclip_search.library.catalogue import Catalogue, SpaceRecord
 from medclip_search.library.durable import flush_tree, sha256_of
 from medclip_search.library.generation import map_rows
@@ -73,7 +73,9 @@ def derive(
             build_columns(_told(catalogue.all_cases(), advance), library / columns)
         flush_tree(library / columns)
     vectors = {
-        record.space.name: _derive_vectors(library, number, catalogue, record, base, progress)
+        record.space.name: _derive_vectors(
+            library, number, catalogue, record, base, progress, retold=bool(changed)
+        )
         for record in catalogue.spaces()
     }
     return Derived(text, columns, vectors)
@@ -108,19 +110,33 @@ def _derive_vectors(
     record: SpaceRecord,
     base: Manifest | None,
     progress: Progress,
+    *,
+    retold: bool,
 ) -> str:
+    """``retold`` says that captions may have changed: they teach a centred space."""
     name = record.space.name
     keys = catalogue.keys_of_rows(record)
     previous: Path | None = None
     if base is not None and base.embeddings.get(name) == record.path and name in base.vectors:
-        if np.array_equal(_keys_before(library, base, name), keys):
+        if np.array_equal(_keys_before(library, base, name), keys) and not (
+            retold
+            and record.space.centred
+            and not is_taught_by(library / base.vectors[name], catalogue.captions())
+        ):
             return base.vectors[name]
         if _is_intact(library, base, base.vectors[name]):
             previous = library / base.vectors[name]
     folder = _new_folder(library, f"vectors/{name}/{number:06d}")
     rows = map_rows(library / record.path, record.rows, record.space.dimension)
     with progress(f"vectors of {name}", None, "row"):
-        build_vector_index(rows, keys, library / folder, space=record.space, previous=previous)
+        build_vector_index(
+            rows,
+            keys,
+            library / folder,
+            space=record.space,
+            previous=previous,
+            captions=catalogue.captions(),
+        )
     flush_tree(library / folder)
     return folder
 

@@ -34,7 +34,7 @@ _LEAST, _MOST = 1e-2, 6e4  # of a vector's largest number, for float16 to hold t
 _COMMIT = 4096  # cases between two commits
 _PLACES = 4  # pictures embedded to see whether vectors and rows have one order
 _TRIES = 8  # cases looked at in each place for a picture that can be read
-_ALIKE = 0.9  # cosine of one picture's vector made here and elsewhere, at the least
+_ALIKE = 0.95  # cosine of one picture's vector made here and elsewhere, at the least
 
 
 def begin_ready_spaces(writer: Writer, specs: Sequence[CorpusSpec]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -13,23 +14,23 @@ from numpy.typing import NDArray
 
 from medclip_search.encoders.base import Space
 from medclip_search.errors import LibraryDamagedError
-from medclip_search.indexes.vectors import faiss_ivf
-from medclip_search.indexes.vectors.cosine import Cosine, finite, mean
+from medclip_search.indexes.vectors import faiss_ivf, told_by_captions
+from medclip_search.indexes.vectors.cosine import Cosine, Doubles, finite, mean
 from medclip_search.indexes.vectors.files import (
-    CODED_MEAN,
     INVERSE_LENGTHS,
     IVF,
     KEYS,
     LISTS,
-    MEAN,
     ROWS,
     Description,
     damaged,
     read_array,
+    read_cosine,
     read_description,
+    write_cosine,
     write_description,
 )
-from medclip_search.indexes.vectors.half import Floats, Half, Rows
+from medclip_search.indexes.vectors.half import Half, Rows
 
 Engine = Literal["auto", "exact", "faiss"]
 
@@ -41,6 +42,8 @@ to 15 ms on one core (FAISS 0.6 ms, after 2 to 5 s of fitting), and nothing can 
 _GROWTH = 1.5  # rows against those the lists were fitted to
 _DEAD_SHARE = 1 / 3  # of the rows in the lists
 _DRIFT = 0.05  # of the mean, against the median distance of the rows from it
+_TURNED = 1000  # so many rows tell
+_TURN = 0.05  # of the rows' directions, by the stretch: a mean angle, in radians
 
 
 def build_vector_index(
@@ -51,20 +54,23 @@ def build_vector_index(
     space: Space,
     previous: Path | None = None,
     engine: Engine = "auto",
+    captions: Iterable[tuple[int, str]] = (),
 ) -> None:
     """Write the index of ``rows`` into the existing, empty ``folder``.
 
     ``rows`` are an encoder's raw output, (n, d) float16; ``keys``, (n,), are the case key of
     each, -1 for a dead row, each case having one live row at most. Rows that are not all finite
     are left out. ``auto`` takes FAISS above ``EXACT_VALUES`` where it can be imported.
+    ``captions``, by case key, teach a centred space which of its directions matter, if there are
+    enough of them (``told_by_captions``).
 
-    Mean and lengths are always taken afresh, so that scores do not depend on the library's
+    Mean, stretch and lengths are always taken afresh, so that scores do not depend on the library's
     history. ``previous`` is an index of the same rows file when it was shorter and fewer of its
     rows were dead: its FAISS lists are added to (by hard link where nothing is added), unless
-    they have grown by half or lost a third, or the mean has moved. The same arguments give the
-    same bytes.
+    they have grown by half or lost a third, or the directions have turned. The same arguments
+    give the same bytes.
 
-    Memory: about 32 bytes a row, the FAISS index (d/8 + 16 bytes a row), and at most 1 GiB for
+    Memory: about 36 bytes a row, the FAISS index (d/8 + 16 bytes a row), and at most 1 GiB for
     the sample that it is fitted to.
     """
     rows = np.asarray(rows)
@@ -72,12 +78,15 @@ def build_vector_index(
     keys = np.where(live, keys, -1).astype(np.int64)
     centre = mean(rows, live) if space.centred else np.zeros(rows.shape[1], dtype=np.float32)
     cosine = Cosine(centre)
+    row_of_key = _row_of_key(keys)
+    told = told_by_captions.sample(captions, row_of_key) if space.centred else None
+    if told is not None:
+        cosine = Cosine(centre, told_by_captions.fit(told, rows, cosine))
     inverse = cosine.inverse_lengths(rows)
     inverse[~live] = np.nan
-    np.save(folder / MEAN, centre)
     np.save(folder / INVERSE_LENGTHS, inverse)
     np.save(folder / KEYS, keys)
-    np.save(folder / ROWS, _row_of_key(keys))
+    np.save(folder / ROWS, row_of_key)
     description = Description(
         engine="exact",
         space=space.name,
@@ -85,10 +94,13 @@ def build_vector_index(
         centred=space.centred,
         rows=len(rows),
         live=int(np.count_nonzero(live)),
+        axes=write_cosine(folder, cosine),
+        captions=told.digest if told is not None else "",
+        taught=len(told.captions) if told is not None else 0,
     )
     if _wants_faiss(engine, description):
         description = replace(description, engine="faiss")
-        old = _still_good(previous, description, keys, centre, inverse) if previous else None
+        old = _still_good(previous, description, rows, keys, cosine, inverse) if previous else None
         if previous and old:
             description = _extend(previous, old, rows, keys, folder, description)
         else:
@@ -121,12 +133,12 @@ def _fit(
     ivf.add(rows, live, cosine)
     ivf.write(folder / IVF)
     np.save(folder / LISTS, ivf.list_of_rows(len(rows)))
-    np.save(folder / CODED_MEAN, cosine.mean)
-    return replace(description, lists=ivf.lists, fitted=description.live)
+    axes = write_cosine(folder, cosine, coded=True)
+    return replace(description, lists=ivf.lists, fitted=description.live, coded_axes=axes)
 
 
 def _still_good(
-    previous: Path, now: Description, keys: Rows, centre: Floats, inverse: Floats
+    previous: Path, now: Description, rows: Half, keys: Rows, cosine: Cosine, inverse: Doubles
 ) -> Description | None:
     """The previous index's description where its lists may be kept, else ``None``."""
     try:
@@ -140,7 +152,7 @@ def _still_good(
             return None
         old_keys = read_array(previous, KEYS, old.rows)
         in_lists = read_array(previous, LISTS, old.rows) >= 0
-        coded_mean = read_array(previous, CODED_MEAN, old.dimension)
+        coded = read_cosine(previous, old, coded=True)
     except LibraryDamagedError:
         return None
     if old.rows > now.rows or now.live > _GROWTH * old.fitted:
@@ -152,22 +164,37 @@ def _still_good(
         return None
     directed = inverse[inverse > 0]
     spread = float(1 / np.median(directed)) if len(directed) else 0.0
-    if np.linalg.norm(centre - coded_mean) > _DRIFT * spread:
+    if np.linalg.norm(cosine.mean - coded.mean) > _DRIFT * spread:
         return None
-    return old
+    return old if _turn(coded, cosine, rows, keys) <= _TURN else None
+
+
+def _turn(before: Cosine, now: Cosine, rows: Half, keys: Rows) -> float:
+    """The mean angle, in radians, by which a stretch that changed has turned some rows."""
+    if before.stretch is None and now.stretch is None:
+        return 0.0
+    live = np.flatnonzero(keys >= 0)
+    some = live[:: max(1, len(live) // _TURNED)]
+    angles = [
+        np.arccos(np.clip(np.einsum("ij,ij->i", one, other), -1, 1))
+        for one, other in zip(
+            before.row_directions(rows, some), now.row_directions(rows, some), strict=True
+        )
+    ]
+    return float(np.concatenate(angles).mean()) if angles else 0.0
 
 
 def _extend(
     previous: Path, old: Description, rows: Half, keys: Rows, folder: Path, now: Description
 ) -> Description:
-    coded_mean = read_array(previous, CODED_MEAN)
+    coded = read_cosine(previous, old, coded=True)
     added = old.rows + np.flatnonzero(keys[old.rows :] >= 0)
     if len(added):
         try:
             ivf = faiss_ivf.IvfIndex.read(previous / IVF, mapped=False)
         except RuntimeError as error:
             raise damaged(previous / IVF, error) from error
-        ivf.add(rows, added, Cosine(coded_mean))
+        ivf.add(rows, added, coded)
         ivf.write(folder / IVF)
         lists = ivf.list_of_rows(len(rows))
     else:
@@ -178,5 +205,15 @@ def _extend(
         lists = np.full(len(rows), -1, dtype=np.int32)
         lists[: old.rows] = read_array(previous, LISTS)
     np.save(folder / LISTS, lists)
-    np.save(folder / CODED_MEAN, coded_mean)
-    return replace(now, lists=old.lists, fitted=old.fitted)
+    axes = write_cosine(folder, coded, coded=True)
+    return replace(now, lists=old.lists, fitted=old.fitted, coded_axes=axes)
+
+
+def is_taught_by(folder: Path, captions: Iterable[tuple[int, str]]) -> bool:
+    """Whether an index, whose rows have not changed, is taught by just these captions."""
+    try:
+        known = read_description(folder).captions
+        told = told_by_captions.sample(captions, read_array(folder, ROWS))
+    except LibraryDamagedError:
+        return False
+    return known == (told.digest if told is not None else "")

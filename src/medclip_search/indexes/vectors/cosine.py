@@ -2,8 +2,8 @@
 
 Averaged features of a CNN are all positive and share a large common part; without it their
 cosines tell pictures apart better (a standard step, as in J. Mu and P. Viswanath, "All-but-the-
-Top", ICLR 2018). A vector that is zero (or the mean itself) has no direction: its cosine with
-anything is 0.
+Top", ICLR 2018). A space may also be stretched (``stretch.py``). A vector that is zero (or the
+mean itself) has no direction: its cosine with anything is 0.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from medclip_search.indexes.vectors.half import BEYOND, Floats, Half, Rows, blocks
+from medclip_search.indexes.vectors.stretch import Stretch
 
 Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -24,9 +25,13 @@ _ROUNDING = 1e-6  # of the mean's length: what is shorter is rounding error
 
 @dataclass(frozen=True)
 class Cosine:
-    """Directions seen from ``mean``, (d,) float32: zero where the space is not centred."""
+    """Directions seen from ``mean``, (d,) float32: zero where the space is not centred.
+
+    Where there is a ``stretch``, they are those of the vectors once stretched.
+    """
 
     mean: Floats
+    stretch: Stretch | None = None
     nothing: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -35,9 +40,11 @@ class Cosine:
     def directions(self, vectors: ArrayLike) -> Doubles:
         """Raw vectors, (…, d), to unit vectors, or zeros for those without a direction."""
         apart = np.asarray(vectors, dtype=np.float64) - self.mean
-        lengths = np.sqrt(np.einsum("...i,...i->...", apart, apart))[..., None]
+        some = _lengths(apart) > self.nothing
+        if self.stretch is not None:
+            apart = self.stretch.apply(apart)
         found: Doubles = np.zeros_like(apart)
-        np.divide(apart, lengths, out=found, where=lengths > self.nothing)
+        np.divide(apart, _lengths(apart), out=found, where=some)
         return found
 
     def row_directions(self, rows: Half, where: Rows | None = None) -> Iterator[Doubles]:
@@ -45,28 +52,56 @@ class Cosine:
         for _, wide in blocks(rows, where):
             yield self.directions(wide)
 
-    def scores(self, rows: Half, where: Rows, direction: Doubles) -> Floats:
+    def probes(self, directions: Doubles) -> Doubles:
+        """What rows less the mean, not stretched, are multiplied with instead, (…, d).
+
+        The product over the row's stretched length is the cosine.
+        """
+        return directions if self.stretch is None else self.stretch.apply(directions)
+
+    def scores(
+        self, rows: Half, inverse_lengths: Doubles, where: Rows, direction: Doubles
+    ) -> Floats:
         """Cosines of the rows numbered ``where`` with a direction, (m,) float32.
 
         Each is summed on its own, in double precision, so that equal rows score equally
-        whatever stands beside them.
+        whatever stands beside them. ``inverse_lengths`` are those of all rows, (n,).
         """
         found = np.empty(len(where), dtype=np.float32)
-        start = 0
-        for block in self.row_directions(rows, where):
-            found[start : start + len(block)] = np.einsum("ij,j->i", block, direction)
-            start += len(block)
+        probe = self.probes(direction)
+        for part, wide in blocks(rows, where):
+            apart = np.asarray(wide, dtype=np.float64) - self.mean
+            found[part] = np.einsum("ij,j->i", apart, probe) * inverse_lengths[where[part]]
+        return np.clip(found, -1, 1, out=found)
+
+    def pairs(
+        self, rows: Half, inverse_lengths: Doubles, where: Rows, directions: Doubles
+    ) -> Floats:
+        """Cosines of several directions, (a, d), with the rows numbered ``where``: (a, m)."""
+        found = np.empty((len(directions), len(where)), dtype=np.float32)
+        probes = self.probes(directions)
+        for part, wide in blocks(rows, where):
+            apart = np.asarray(wide, dtype=np.float64) - self.mean
+            found[:, part] = (probes @ apart.T) * inverse_lengths[where[part]]
+        return np.clip(found, -1, 1, out=found)
+
+    def inverse_lengths(self, rows: Half) -> Doubles:
+        """One over each row's distance from the mean, stretched, (n,); 0 for no direction."""
+        found = np.empty(len(rows), dtype=np.float64)
+        for part, wide in blocks(rows):
+            apart = np.asarray(wide, dtype=np.float64) - self.mean
+            squares = np.einsum("ij,ij->i", apart, apart)
+            some = squares > self.nothing**2
+            if self.stretch is not None:
+                squares += self.stretch.gained(apart)
+            found[part] = np.divide(1, np.sqrt(squares), out=np.zeros_like(squares), where=some)
         return found
 
-    def inverse_lengths(self, rows: Half) -> Floats:
-        """One over each row's distance from the mean, (n,) float32; 0 for no direction."""
-        found = np.empty(len(rows), dtype=np.float32)
-        for part, wide in blocks(rows):
-            np.subtract(wide, self.mean, out=wide)
-            lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide))
-            zeros = np.zeros_like(lengths)
-            found[part] = np.divide(1, lengths, out=zeros, where=lengths > self.nothing)
-        return found
+
+def _lengths(vectors: Doubles) -> Doubles:
+    """(…, d) to (…, 1)."""
+    found: Doubles = np.sqrt(np.einsum("...i,...i->...", vectors, vectors))[..., None]
+    return found
 
 
 def finite(rows: Half) -> Flags:

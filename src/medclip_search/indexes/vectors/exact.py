@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from medclip_search.indexes.vectors.cosine import Cosine, Doubles
-from medclip_search.indexes.vectors.half import Floats, Half, Rows, blocks
+from medclip_search.indexes.vectors.half import Half, Rows, blocks
 
 _ERROR = 1e-5
-"""Bound on a float32 dot product's error, relative to the lengths (about 1e-6 is usual)."""
+"""Bound on a float32 dot product's error, relative to the lengths (about 1e-6 is usual). A
+stretched length, by which it is divided, is at least the length itself."""
 
 
 def nearest(
     rows: Half,
-    inverse_lengths: Floats,
+    inverse_lengths: Doubles,
     cosine: Cosine,
     direction: Doubles,
     k: int,
@@ -21,18 +22,20 @@ def nearest(
 ) -> Rows:
     """Numbers of rows among which the best ``k`` are, ties included, in no particular order.
 
-    The scan is in float32: with unit vector u and mean m, cos(x - m, u) = (x·u - m·u) / |x - m|.
-    Each score is thus known to lie within an error; a row is kept where it may be better than
-    the k-th surely is. ``inverse_lengths`` is NaN for a row that must not be found.
+    The scan is in float32: with probe p and mean m, the cosine is (x·p - m·p) / |x - m|. Each score
+    is thus known to lie within an error; a row is kept where it may be better than the k-th surely
+    is. ``inverse_lengths`` is NaN for a row that must not be found.
     """
-    unit = direction.astype(np.float32)
-    inverse = inverse_lengths if where is None else inverse_lengths[where]
+    probe = cosine.probes(direction)
+    single = probe.astype(np.float32)
+    inverse = (inverse_lengths if where is None else inverse_lengths[where]).astype(np.float32)
     scores = np.empty(len(inverse), dtype=np.float32)
     for part, wide in blocks(rows, where):
-        np.matmul(wide, unit, out=scores[part])
-    scores -= np.float32(cosine.mean.astype(np.float64) @ direction)
+        np.matmul(wide, single, out=scores[part])
+    scores -= np.float32(cosine.mean.astype(np.float64) @ probe)
     scores *= inverse
     errors = _ERROR * (1 + np.float32(np.linalg.norm(cosine.mean)) * inverse)
+    errors *= np.float32(np.linalg.norm(probe))
     dead = np.isnan(inverse)
     scores[dead] = -np.inf
     errors[dead] = 0

@@ -11,22 +11,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medclip_search.errors import LibraryDamagedError
+from medclip_search.indexes.vectors.cosine import Cosine
+from medclip_search.indexes.vectors.stretch import Stretch
 
 DESCRIPTION = "index.json"
 MEAN = "mean.npy"  # float32 (d,), zero where the space is not centred
-INVERSE_LENGTHS = "inverse_lengths.npy"  # float32 (n,), NaN for a dead row
+INVERSE_LENGTHS = "inverse_lengths.npy"  # float64 (n,), NaN for a dead row; once float32
 KEYS = "keys.npy"  # int64 (n,), the case key of each row, -1 for a dead one
 ROWS = "rows.npy"  # int32 (greatest key + 1,), the row of each case key, -1 for none
 IVF = "ivf.faiss"  # FAISS engine only, as are the next two
 LISTS = "lists.npy"  # int32 (n,), the list of each row, -1 for one that is in none
+AXES = "axes.npy"  # float32 (d, r), of a stretched space, as is the next one
+GAINS = "gains.npy"  # float32 (r,)
 CODED_MEAN = "coded_mean.npy"  # float32 (d,), the mean under which the lists were filled
+CODED_AXES = "coded_axes.npy"  # and the stretch, where there was one
+CODED_GAINS = "coded_gains.npy"
 
+_NOW = (MEAN, AXES, GAINS)
+_CODED = (CODED_MEAN, CODED_AXES, CODED_GAINS)
 _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What ``index.json`` says. ``fitted`` counts the live rows when the lists were fitted."""
+    """What ``index.json`` says.
+
+    ``fitted`` counts the live rows when the lists were fitted, ``coded_axes`` the axes along which
+    the space was stretched then. ``captions`` is the digest of those that taught the ``axes``
+    along which it is stretched now, ``taught`` their number.
+    """
 
     engine: str
     space: str
@@ -36,6 +49,10 @@ class Description:
     live: int
     lists: int = 0
     fitted: int = 0
+    axes: int = 0
+    coded_axes: int = 0
+    captions: str = ""
+    taught: int = 0
     format: int = _FORMAT
 
 
@@ -70,6 +87,30 @@ def read_array(folder: Path, name: str, *shape: int) -> NDArray[Any]:
     if shape and mapped.shape != shape:
         raise damaged(path, f"its shape is {mapped.shape}, not {shape}")
     return np.asarray(mapped)
+
+
+def write_cosine(folder: Path, cosine: Cosine, *, coded: bool = False) -> int:
+    """Write mean and stretch, or those under which the lists are filled; tells how many axes."""
+    mean, axes, gains = _CODED if coded else _NOW
+    np.save(folder / mean, cosine.mean)
+    if cosine.stretch is None:
+        return 0
+    np.save(folder / axes, cosine.stretch.axes)
+    np.save(folder / gains, cosine.stretch.gains)
+    return len(cosine.stretch.gains)
+
+
+def read_cosine(folder: Path, description: Description, *, coded: bool = False) -> Cosine:
+    """Read what ``write_cosine`` wrote; raises ``LibraryDamagedError``."""
+    mean, axes, gains = _CODED if coded else _NOW
+    dimension = description.dimension
+    count = description.coded_axes if coded else description.axes
+    stretch = None
+    if count:
+        stretch = Stretch(
+            read_array(folder, axes, dimension, count), read_array(folder, gains, count)
+        )
+    return Cosine(read_array(folder, mean, dimension), stretch)
 
 
 def damaged(path: Path, reason: object) -> LibraryDamagedError:

@@ -10,18 +10,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from medclip_search.indexes.vectors import exact, faiss_ivf
-from medclip_search.indexes.vectors.cosine import Cosine, Doubles, Flags
+from medclip_search.indexes.vectors.cosine import Doubles, Flags
 from medclip_search.indexes.vectors.files import (
-    CODED_MEAN,
     INVERSE_LENGTHS,
     IVF,
     KEYS,
     LISTS,
-    MEAN,
     ROWS,
     Description,
     damaged,
     read_array,
+    read_cosine,
     read_description,
 )
 from medclip_search.indexes.vectors.half import Floats, Half, Rows
@@ -54,7 +53,7 @@ class VectorIndex:
             )
         self._rows = np.asarray(rows)
         self._description = description
-        self._cosine = Cosine(read_array(folder, MEAN, dimension))
+        self._cosine = read_cosine(folder, description)
         self._inverse_lengths = read_array(folder, INVERSE_LENGTHS, count)
         self._keys = read_array(folder, KEYS, count)
         self._row_of_key = read_array(folder, ROWS)
@@ -87,6 +86,8 @@ class VectorIndex:
             "dimension": found.dimension,
             "centred": found.centred,
         }
+        if found.axes:
+            about |= {"stretched_along": found.axes, "taught_by_captions": found.taught}
         if found.engine == "faiss":
             about |= {
                 "kind": f"RR{found.dimension},IVF{found.lists},RaBitQ",
@@ -128,7 +129,7 @@ class VectorIndex:
         candidates = exact.nearest(
             self._rows, self._inverse_lengths, self._cosine, direction, k, scanned
         )
-        scores = self._cosine.scores(self._rows, candidates, direction)
+        scores = self._scores(candidates, direction)
         return _best(self._keys[candidates], scores, k, order)
 
     def score(self, vector: ArrayLike, keys: ArrayLike) -> Floats:
@@ -139,7 +140,7 @@ class VectorIndex:
         if query is not None:
             known = rows >= 0
             direction = self._cosine.directions(query)
-            found[known] = self._cosine.scores(self._rows, rows[known], direction)
+            found[known] = self._scores(rows[known], direction)
         return found
 
     def typical(self, vector: ArrayLike) -> float:
@@ -168,17 +169,18 @@ class VectorIndex:
         found = np.full((len(a), len(b)), np.nan, dtype=np.float32)
         rows, columns = np.flatnonzero(a >= 0), np.flatnonzero(b >= 0)
         directions = self._cosine.directions(self._rows[a[rows]])
-        start = 0
-        for block in self._cosine.row_directions(self._rows, b[columns]):
-            part = columns[start : start + len(block)]
-            found[np.ix_(rows, part)] = directions @ block.T
-            start += len(block)
+        found[np.ix_(rows, columns)] = self._cosine.pairs(
+            self._rows, self._inverse_lengths, b[columns], directions
+        )
         return found
 
     def vector(self, key: int) -> Floats | None:
         """The raw row of a case, (d,) float32, such as ``search`` takes."""
         (row,) = self._rows_of([key])
         return self._rows[row].astype(np.float32) if row >= 0 else None
+
+    def _scores(self, rows: Rows, direction: Doubles) -> Floats:
+        return self._cosine.scores(self._rows, self._inverse_lengths, rows, direction)
 
     def _rows_of(self, keys: ArrayLike) -> Rows:
         wanted = np.asarray(keys, dtype=np.int64).reshape(-1)
@@ -223,7 +225,7 @@ class _Ivf:
             self.index = faiss_ivf.IvfIndex.read(folder / IVF, mapped=True)
         except RuntimeError as error:
             raise damaged(folder / IVF, error) from error
-        self.coded = Cosine(read_array(folder, CODED_MEAN, description.dimension))
+        self.coded = read_cosine(folder, description, coded=True)
         self.list_of_row = read_array(folder, LISTS, description.rows)
         self._keys = keys
 

@@ -69,6 +69,26 @@ def test_a_quarter_exchanged_is_another_picture() -> None:
     assert sameness(look(picture), look(changed)) < SAME
 
 
+def chart(height: int) -> Image.Image:
+    """One bar between two axes."""
+    picture = Image.new("L", (400, 300), 255)
+    pen = ImageDraw.Draw(picture)
+    pen.line((50, 20, 50, 250, 380, 250), 0, 2)
+    for at in range(6):
+        pen.text((20, 240 - at * 40), str(at * 10), 0)
+        pen.text((60 + at * 55, 258), f"t{at}", 0)
+    pen.text((120, 2), "Survival of patients by group (n = 120)", 0)
+    pen.rectangle((150, 250 - height, 200, 250), 90, 0)
+    return picture
+
+
+def test_charts_that_differ_in_one_bar_are_not_the_same() -> None:
+    assert sameness(look(chart(100)), look(jpeg(chart(100)))) >= SAME
+    assert sameness(look(chart(100)), look(chart(100).resize((300, 225)))) >= SAME
+    for height in (30, 90, 110, 180):
+        assert sameness(look(chart(100)), look(chart(height))) < SAME
+
+
 def test_a_negative_is_another_picture() -> None:
     picture = draw_textured(3)
     assert sameness(look(picture), look(ImageOps.invert(picture))) < SAME

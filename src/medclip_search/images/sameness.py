@@ -6,7 +6,8 @@ another sequence, look as alike to an embedding and to a perceptual hash; what t
 is the fine detail, everywhere. So details are compared block by block: whatever is coarser than a
 few pixels is subtracted, each block is correlated with its counterpart (which takes brightness and
 contrast away), and the pair is judged by one of its worst blocks. Not by the very worst: an arrow
-may spoil some.
+may spoil some. Drawings, on a white ground, are judged by the worst of all: of two charts or tables
+one bar or number may be all that differs.
 
 A cropped or framed picture is laid over the other first. Along each axis, one is a stretch of
 the other; where it begins and ends is found by correlating the profiles of their detail.
@@ -36,6 +37,8 @@ _SIDE = 96
 _BLOCK = 8
 _JUDGED = 0.1
 """The tenth part of the blocks may differ: an arrow, a label."""
+_WHITE = 200
+"""A picture with more than half its pixels this bright or brighter is a drawing."""
 _PLAIN = 1.0
 """Blocks whose detail varies less than this (grey levels squared) are background."""
 _FEWEST = 8
@@ -58,6 +61,11 @@ class Look:
     def of_bytes(cls, thumbnail: bytes) -> Look:
         """From an encoded picture of the library's own."""
         return cls(Image.open(BytesIO(thumbnail)))
+
+    @cached_property
+    def drawn(self) -> bool:
+        """Whether it is a chart, a table or another drawing on a white ground."""
+        return bool((np.asarray(self.picture) >= _WHITE).mean() > 0.5)
 
     @cached_property
     def whole(self) -> _Part:
@@ -101,16 +109,17 @@ class _Part:
 
 def sameness(one: Look, other: Look) -> float:
     """How surely two pictures are the same, at most 1; compare with ``SAME``."""
-    best = _agreement(one.whole.detail, other.whole.detail)
+    judged = 0.0 if one.drawn or other.drawn else _JUDGED
+    best = _agreement(one.whole.detail, other.whole.detail, judged)
     if best < _ASTRAY:
-        best = max(best, _overlaid(one.whole, other.whole))
+        best = max(best, _overlaid(one.whole, other.whole, judged))
         if best < SAME:
-            best = max(best, _overlaid(one.content, other.content))
+            best = max(best, _overlaid(one.content, other.content, judged))
     return best
 
 
-def _agreement(one: Floats, other: Floats) -> float:
-    """The correlation of one of the worst blocks of two details."""
+def _agreement(one: Floats, other: Floats, judged: float) -> float:
+    """The correlation of two details in one of their worst blocks: this share are worse."""
     a, b = _blocks(one), _blocks(other)
     a_varies, b_varies = (a * a).mean(axis=1), (b * b).mean(axis=1)
     told = np.maximum(a_varies, b_varies) > _PLAIN
@@ -118,7 +127,7 @@ def _agreement(one: Floats, other: Floats) -> float:
         return 0.0
     both = (a * b).mean(axis=1)[told]
     product = np.maximum(a_varies * b_varies, 1e-6)[told]
-    return float(np.quantile(both / np.sqrt(product), _JUDGED))
+    return float(np.quantile(both / np.sqrt(product), judged))
 
 
 def _blocks(detail: Floats) -> Floats:
@@ -129,7 +138,7 @@ def _blocks(detail: Floats) -> Floats:
     return about_zero
 
 
-def _overlaid(one: _Part, other: _Part) -> float:
+def _overlaid(one: _Part, other: _Part, judged: float) -> float:
     """The agreement of what two parts have in common; 0 where their profiles differ."""
     common = []
     for axis in (0, 1):
@@ -142,7 +151,9 @@ def _overlaid(one: _Part, other: _Part) -> float:
         there = ((low - begin) / length, min(1.0, (high - begin) / length))
         common.append(((low, high), there))
     (across, across_there), (down, down_there) = common
-    return _agreement(one.part(across, down).detail, other.part(across_there, down_there).detail)
+    return _agreement(
+        one.part(across, down).detail, other.part(across_there, down_there).detail, judged
+    )
 
 
 def _ends(one: Floats, other: Floats) -> tuple[float, float, float]:

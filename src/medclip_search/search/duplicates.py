@@ -18,7 +18,7 @@ from medclip_search.search.snapshot import Snapshot
 
 Keys = NDArray[np.int64]
 
-ALIKE = 0.85
+ALIKE = 0.8
 """Vectors of a centred space with this cosine or more may be of the same picture."""
 ALIKE_UNCENTRED = 0.95
 """The same where all vectors lean to one side, and all cosines are high."""

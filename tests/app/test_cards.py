@@ -1,0 +1,16 @@
+"""What a card of the gallery tells."""
+
+from __future__ import annotations
+
+from medclip_search.app.gallery import Card
+from medclip_search.cases import Case
+from medclip_search.search.hits import Hit
+
+
+def test_a_card_tells_whom_its_hit_stands_for() -> None:
+    case = Case("a", caption="Chest", modality="CT")
+    hit = Hit(1, "a", 0.5, case, duplicates=("b", "c"), siblings=("d",))
+    card = Card("a", case, rank=1, carries=hit.carries())
+    badges = card.to_json()["badges"]
+    assert badges == ["CT", "+2 of the same picture", "+1 of its group"]
+    assert Card("a", case).to_json()["badges"] == ["CT"]

@@ -88,6 +88,17 @@ def found(index: TextIndex, words: str, k: int = 20) -> list[int]:
         ("Roco 77", {20}),
         ("liver CASE_0002", {2, 4, 7, 20}),
         ("(chest OR brain) AND (ct OR mri)", {1, 2}),
+        ("caption:liver", {4, 7}),
+        ("keywords:liver", {20}),
+        ('keywords:"hepatic steatosis"', {20}),
+        ("lobe -caption:pneumonia", set()),
+        ("id:case_0005", {5}),
+        ("id:case_000*", set(range(8))),
+        ("+chest id:case_0005", set()),
+        ("*thorax", {0, 3}),
+        ("*thoraces", set()),
+        ("pne?monia", {5}),
+        ("l*ngs", {1}),
         ("xyzzyx", set()),
         ("", set()),
         ("...", set()),
@@ -96,6 +107,24 @@ def found(index: TextIndex, words: str, k: int = 20) -> list[int]:
 )
 def test_finds(index: TextIndex, words: str, keys: set[int]) -> None:
     assert set(found(index, words)) == keys
+
+
+def test_sides_negation_and_numbers_are_not_lost(tmp_path: Path) -> None:
+    captions = [
+        "No pneumothorax on the left",
+        "Pneumothorax on the right",
+        "T1 of a 3 cm cyst",
+        "T2 of a 3 mm cyst",
+        "T2 of a 4 cm cyst",
+    ]
+    index = opened(tmp_path / "i", documents(captions))
+    assert found(index, "no pneumothorax")[0] == 0
+    assert found(index, "left pneumothorax")[0] == 0
+    assert found(index, "right pneumothorax")[0] == 1
+    assert found(index, "T2 cyst 4 cm")[0] == 4
+    assert found(index, "T1")[0] == 2
+    assert found(index, '"3 cm"') == [2]
+    assert found(index, "pneumothorax -left") == [1]
 
 
 def test_the_words_of_an_operator_query_are_still_ranked(index: TextIndex) -> None:

@@ -112,6 +112,7 @@ def test_every_field_of_the_form_reaches_the_query(
             "dislike": [disliked],
             "fusion": "rrf",
             "weights": ["words=1,0.5", "not-image=3"],
+            "expand": ["none"],
             "k": "6",
         },
         files=[("not_image", ("no.png", png(library, ids["chest ct 2"]), "image/png"))],
@@ -127,6 +128,7 @@ def test_every_field_of_the_form_reaches_the_query(
             dislike=disliked,
             fusion="rrf",
             weights={"words": [1, 0.5], "not-image": 3},
+            expand="none",
         ),
         k=6,
     )

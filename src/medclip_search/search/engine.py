@@ -24,6 +24,7 @@ from medclip_search.search.expand import Expansion, expansion
 from medclip_search.search.fuse import RankedList, completed, evidence, fuse, weighted
 from medclip_search.search.hits import Hit, Hits
 from medclip_search.search.query import ImageInput, Query
+from medclip_search.search.reading import read_texts
 from medclip_search.search.rerank import Reranked, rerank
 from medclip_search.search.snapshot import Snapshot
 from medclip_search.search.steer import Steered, steer
@@ -59,7 +60,7 @@ def search(
     began = time.perf_counter()
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise QueryError(f"{k}: how many answers must be a whole number of at least 1")
-    notes: list[str] = []
+    query, notes = read_texts(generation, query)
     liked, disliked = _judged(generation, query)
     tray = [key for key in generation.keys_of(query.tray) if key is not None]
     allowed = _allowed(generation, query)

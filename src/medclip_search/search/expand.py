@@ -64,7 +64,7 @@ def expansion(snapshot: Snapshot, query: Query, text: str, allowed: Mask | None)
     keys, scores = index.search(text, most, allowed, snapshot.columns.order)
     cases = snapshot.cases(keys.tolist())
     captions = [cases[key].caption for key in keys.tolist()]
-    asked = frozenset(terms(text))
+    asked = frozenset(index.asked(text))
     weights = feedback_terms(
         asked,
         [frozenset(terms(one)) for one in captions],

@@ -7,5 +7,13 @@ from medclip_search.indexes.text.building import (
     update_text_index,
 )
 from medclip_search.indexes.text.index import TextIndex
+from medclip_search.indexes.text.language import faults
 
-__all__ = ["TextDocument", "TextIndex", "build_text_index", "deleted_share", "update_text_index"]
+__all__ = [
+    "TextDocument",
+    "TextIndex",
+    "build_text_index",
+    "deleted_share",
+    "faults",
+    "update_text_index",
+]

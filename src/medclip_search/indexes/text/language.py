@@ -4,17 +4,19 @@
     "ground glass"   the words side by side, which must be there
     a AND b, a OR b  both, either; NOT a, without (upper case only); brackets group
     +must -not       must be there, must not
-    pneumo*          words that begin so
+    pneumo*, *itis   words that begin or end so; ``h*morrhage``, ``gr?y`` in their middle
     pnuemonia~       spelt about so (one letter off; ``~2`` for two)
+    caption:word     in the caption, among the keywords, the id: ``keywords:"…"``, ``id:ROCO_1*``
 
 What is no operator is text: a sign before a number (``-10 mmHg``), a lone quotation mark, an
-``AND`` with nothing on one side. Parsing is pure; ``index.py`` turns the tree into a query.
+``AND`` with nothing on one side, ``T2: bright``. ``faults`` tells what may have been meant
+otherwise. Parsing is pure; ``compiling.py`` turns the tree into a query.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 DEEPEST = 20
@@ -36,6 +38,8 @@ class Word:
     text: str
     prefix: bool = False
     distance: int = 0
+    field: str = ""
+    wild: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Phrase:
     """Words side by side."""
 
     text: str
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ _TOKEN = re.compile(
     r"""
       "(?P<phrase>[^"]*)"                       # a phrase
     | (?P<sign>(?<![^\s(])[+-](?=["(]|[^\W\d])) # a sign that begins a clause, not a number
+    | (?<![^\s(+-])(?P<field>(?i:caption|keywords?|id)):(?=["*\w])
     | (?P<open>\() | (?P<close>\))
     | (?P<word>[^\s()"]+)
     """,
@@ -65,9 +71,11 @@ _TOKEN = re.compile(
 )
 _PREFIX = re.compile(r"\w{2,}(?:[-/]\w+)*\*")
 _ABOUT = re.compile(r"(\w{3,})~([12]?)")
+_WILD = re.compile(r"(?:\*[^\W\d]{3,}|[^\W\d]{2,}\w*(?:[*?]\w+)+|[^\W\d]{1}[*?]\w{3,})\*?")
+_ENUMERATED = re.compile(r"(?:^|[\s,;.])\w{1,2}$")
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
 
-_OPERANDS = ("phrase", "open", "word")
+_OPERANDS = ("phrase", "open", "word", "field")
 
 _Token = tuple[str, str]
 
@@ -75,6 +83,36 @@ _Token = tuple[str, str]
 def parse(text: str) -> Group:
     """The clauses of a query text. Never raises."""
     return _Parser(_tokens(text)).group(0)
+
+
+def faults(text: str) -> list[str]:
+    """What looks like an operator and is read as plain text, in sentences."""
+    told = [
+        f"{value} has nothing to join, and was read as a word."
+        for kind, value in _tokens(text)
+        if kind == "word" and value in ("AND", "OR", "NOT")
+    ]
+    straight = _TOKEN.sub(_blank_phrase, text.translate(_QUOTES))
+    lone = straight.find('"')
+    # 5" is five inches.
+    if lone >= 0 and not straight[:lone][-1:].isdigit():
+        told.append("A quotation mark is not closed, and was left aside.")
+    depth = 0
+    for at, letter in enumerate(straight):
+        if letter == "(":
+            depth += 1
+        elif letter == ")" and depth:
+            depth -= 1
+        elif letter == ")" and not _ENUMERATED.search(straight[:at]):  # but a) and b) list
+            told.append("A bracket is closed that was not opened; it was left aside.")
+            break
+    if depth:
+        told.append("A bracket is not closed; it was taken to close at the end.")
+    return list(dict.fromkeys(told))
+
+
+def _blank_phrase(match: re.Match[str]) -> str:
+    return " " if match["phrase"] is not None else match[0]
 
 
 def plain(text: str) -> str:
@@ -105,6 +143,8 @@ def _tokens(text: str) -> list[_Token]:
         after = found[at + 1][0] if at + 1 < len(found) else "end"
         if kind in ("sign", "NOT"):
             acts = after in _OPERANDS
+        elif kind == "field":
+            acts = after in ("phrase", "word")
         elif kind in ("AND", "OR"):
             acts = after in (*_OPERANDS, "sign", "NOT") and before in ("phrase", "word", "close")
         else:
@@ -117,6 +157,8 @@ def _tokens(text: str) -> list[_Token]:
 def _word(text: str) -> Word:
     if _PREFIX.fullmatch(text):
         return Word(text[:-1], prefix=True)
+    if _WILD.fullmatch(text):
+        return Word(text, wild=True)
     if about := _ABOUT.fullmatch(text):
         return Word(about[1], distance=int(about[2] or 1))
     return Word(text)
@@ -144,12 +186,12 @@ class _Parser:
             if kind == "OR" and clauses:
                 self.at += 1
                 after_or = True
-                if isinstance(clauses[-1][1], Phrase) and clauses[-1][0] is Occur.MUST:
+                if _matters(clauses[-1][1]) and clauses[-1][0] is Occur.MUST:
                     clauses[-1] = (Occur.MAY, clauses[-1][1])
                 continue
             occur, node = self.chain(depth)
             # A phrase was quoted because it matters: alone it must hold, beside OR it may.
-            if isinstance(node, Phrase) and occur is Occur.MAY and not after_or:
+            if _matters(node) and occur is Occur.MAY and not after_or:
                 occur = Occur.MUST
             clauses.append((occur, node))
             after_or = False
@@ -177,8 +219,16 @@ class _Parser:
     def atom(self, depth: int) -> Node:
         kind, value = self.tokens[self.at]
         self.at += 1
+        if kind == "field":
+            node = self.atom(depth)
+            name = "keywords" if value.lower() == "keyword" else value.lower()
+            return node if isinstance(node, Group) else replace(node, field=name)
         if kind == "phrase":
             return Phrase(value)
         if kind == "open":
             return self.group(depth + 1) if depth < DEEPEST else Word("")
         return _word(value)
+
+
+def _matters(node: Node) -> bool:
+    return isinstance(node, Phrase) or (isinstance(node, Word) and bool(node.field))

@@ -1,0 +1,304 @@
+"""From words to a query of tantivy: the tree of ``language`` over the fields of the index."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import tantivy
+
+from medclip_search.indexes.text.analyser import folded_words, terms
+from medclip_search.indexes.text.building import FIELD_WEIGHTS
+from medclip_search.indexes.text.language import Group, Node, Occur, Phrase, Word, parse
+from medclip_search.indexes.text.marks import id_mark
+
+PREFIX_TERMS = 1024
+FUZZY_LENGTH = 5
+"""Shorter unknown words are left alone: too many words are one letter off."""
+FUZZY_WORDS = 8
+"""So many unknown words of one query are looked for with a letter off."""
+
+_COMMON_ID_LENGTH = 6
+
+Clauses = list[tuple[tantivy.Occur, tantivy.Query]]
+
+
+class Compiler:
+    """Makes queries for one searcher; as immutable as it."""
+
+    def __init__(self, searcher: tantivy.Searcher, schema: tantivy.Schema) -> None:
+        self._searcher = searcher
+        self._schema = schema
+        self._size = int(searcher.num_docs)
+
+    def of_terms(self, weights: Mapping[str, float]) -> tantivy.Query:
+        """Any of the terms, each with its weight."""
+        return tantivy.Query.boolean_query(
+            [clause for term, weight in weights.items() for clause in self._any_field(term, weight)]
+        )
+
+    def query(self, words: str, also: Mapping[str, float] | None = None) -> tantivy.Query:
+        """A text as a query, and terms that may be there too."""
+        tree, guesses = parse(words), _Guesses(FUZZY_WORDS)
+        if all(occur is Occur.MAY and isinstance(node, Word) for occur, node in _flat(tree)):
+            return self._compile(tree, guesses, also)
+        required = (tantivy.Occur.Must, self._compile(tree, guesses))
+        if not also:
+            return tantivy.Query.boolean_query([required])
+        return tantivy.Query.boolean_query([required, (tantivy.Occur.Should, self.of_terms(also))])
+
+    def all_of(self, words: str) -> tantivy.Query | None:
+        """All the words, and all quoted phrases, as they are spelt; ``None`` where none is."""
+        nodes = leaves(parse(words))
+        queries = [q for node in nodes if (q := self._strict(node, _Guesses(0))) is not None]
+        if not queries:
+            return None
+        return tantivy.Query.boolean_query([(tantivy.Occur.Must, q) for q in queries])
+
+    def _compile(
+        self, group: Group, guesses: _Guesses, also: Mapping[str, float] | None = None
+    ) -> tantivy.Query:
+        clauses: list[tuple[tantivy.Occur, tantivy.Query]] = []
+        # A term counts once however often it is typed: repeating "of" is no wish for it.
+        bag: dict[str, float] = {}
+        for occur, node in _flat(group):
+            if occur is Occur.MAY and isinstance(node, Word) and _is_plain(node):
+                bag.update(dict.fromkeys(terms(node.text), 1.0))
+                clauses += self._id_clause(node.text)
+                continue
+            # Nothing is taken away on a guess.
+            query = self._strict(node, _Guesses(0) if occur is Occur.NOT else guesses)
+            if query is not None:
+                clauses.append((_OCCUR[occur], query))
+        for term in bag:
+            clauses += [(tantivy.Occur.Should, q) for q in self._guess(term, guesses)]
+        for term, weight in (also or {}).items():
+            bag[term] = bag.get(term, 0.0) + weight
+        for term, weight in bag.items():
+            clauses += self._any_field(term, weight)
+        if clauses and all(occur == tantivy.Occur.MustNot for occur, _ in clauses):
+            everything = tantivy.Query.const_score_query(tantivy.Query.all_query(), 0.0)
+            clauses.append((tantivy.Occur.Must, everything))
+        return tantivy.Query.boolean_query(clauses)
+
+    def _strict(self, node: Node, guesses: _Guesses) -> tantivy.Query | None:
+        """A node as a query that holds or does not; ``None`` for a node without terms."""
+        if isinstance(node, Group):
+            return self._compile(node, guesses) if any(leaves(node)) else None
+        found = terms(node.text)
+        if not found:
+            return None
+        if node.field == "id":
+            return self._id(node)
+        fields = {node.field: 1.0} if node.field else FIELD_WEIGHTS
+        if isinstance(node, Word) and node.prefix:
+            return self._prefix(node.text, fields)
+        if isinstance(node, Word) and node.wild:
+            return self._wild(node.text, fields)
+        if len(found) > 1:
+            return _any_of(
+                tantivy.Query.boost_query(
+                    tantivy.Query.phrase_query(self._schema, field, list(found)), weight
+                )
+                for field, weight in fields.items()
+            )
+        if isinstance(node, Word) and node.distance:
+            return _any_of(self._about(found[0], node.distance, fields))
+        known = [query for _, query in self._any_field(found[0], 1.0, fields)]
+        return _any_of(known + self._guess(found[0], guesses))
+
+    def _any_field(
+        self, term: str, weight: float, fields: Mapping[str, float] = FIELD_WEIGHTS
+    ) -> Clauses:
+        return [
+            (
+                tantivy.Occur.Should,
+                tantivy.Query.boost_query(self.term(field, term), weight * field_weight),
+            )
+            for field, field_weight in fields.items()
+            if self.frequency(field, term)
+        ]
+
+    def _id_clause(self, piece: str) -> Clauses:
+        """An id among other words; short or plain ones are more likely to be words."""
+        piece = piece.strip(".,;:")
+        if len(piece) < _COMMON_ID_LENGTH or not re.search(r"\d", piece):
+            return []
+        mark = id_mark(piece)
+        if not self.frequency("exact", mark):
+            return []
+        return [(tantivy.Occur.Should, self._one(self.term("exact", mark)))]
+
+    def _id(self, node: Word | Phrase) -> tantivy.Query:
+        """An id, or with a star all that begin so."""
+        mark = id_mark(node.text)
+        if isinstance(node, Word) and node.prefix:
+            return self._one(self._pattern("exact", re.escape(mark) + ".*"))
+        return self._one(self.term("exact", mark))
+
+    def _one(self, query: tantivy.Query) -> tantivy.Query:
+        """What finds one case weighs as the rarest word."""
+        return tantivy.Query.const_score_query(query, self.rarity(1))
+
+    def _wild(self, text: str, fields: Mapping[str, float]) -> tantivy.Query:
+        """A pattern of ``*`` and ``?``: what matches it is as rare as all of it together."""
+        *before, last = re.split(r"([*?])", text)
+        start = "".join({"*": ".*", "?": "."}.get(one, _folded(one)) for one in before)
+        # The index holds stems, and a stem can lose its ending: "*itis" is to find "arthriti".
+        ends = dict.fromkeys((_folded(last), "".join(terms("xa" + last))[2:]))
+        pattern = start + (f"({'|'.join(ends)})" if last else "")
+        queries = []
+        for field, weight in fields.items():
+            found = self._pattern(field, pattern)
+            if count := _count(self._searcher, found):
+                queries.append(tantivy.Query.const_score_query(found, weight * self.rarity(count)))
+        return _any_of(queries)
+
+    def _pattern(self, field: str, pattern: str) -> tantivy.Query:
+        return tantivy.Query.regex_query(self._schema, field, pattern)
+
+    def _prefix(self, text: str, fields: Mapping[str, float]) -> tantivy.Query | None:
+        """Words that begin so: each as rare as all of them together, so that none rules."""
+        # Stems lose their endings, so that a prefix longer than its stem is found by the stem.
+        *before, last = folded_words(text)
+        queries: list[tantivy.Query] = []
+        for field, weight in fields.items():
+            if stems := terms(" ".join(before)):
+                phrase = tantivy.Query.phrase_prefix_query(self._schema, field, [*stems, last])
+                queries.append(tantivy.Query.boost_query(phrase, weight))
+                continue
+            found = dict(self._searcher.terms_with_prefix(field, last, limit=PREFIX_TERMS))
+            if len(found) == PREFIX_TERMS:
+                pattern = self._pattern(field, re.escape(last) + ".*")
+                score = weight * self.rarity(sum(found.values()))
+                queries.append(tantivy.Query.const_score_query(pattern, score))
+                continue
+            found |= {t: n for t in terms(last) if (n := self.frequency(field, t))}
+            queries += self._alike(field, found, weight)
+        if fields is FIELD_WEIGHTS and len(text) >= _COMMON_ID_LENGTH and re.search(r"\d", text):
+            pattern = self._pattern("exact", re.escape(id_mark(text)) + ".*")
+            queries.append(tantivy.Query.const_score_query(pattern, 1.0))
+        return _any_of(queries)
+
+    def _guess(self, term: str, guesses: _Guesses) -> list[tantivy.Query]:
+        """What a word that no case has may have been meant to be."""
+        if guesses.left < 1 or len(term) < FUZZY_LENGTH or self.known(term):
+            return []
+        if any(letter.isdigit() for letter in term):
+            return []
+        guesses.left -= 1
+        return self._about(term, 1, FIELD_WEIGHTS)
+
+    def _about(self, term: str, distance: int, fields: Mapping[str, float]) -> list[tantivy.Query]:
+        """The word and those spelt about so, each as rare as all of them together."""
+        queries: list[tantivy.Query] = []
+        for field, weight in fields.items():
+            if distance == 1:
+                found = {t: n for t in _one_letter_off(term) if (n := self.frequency(field, t))}
+                queries += self._alike(field, found, weight)
+                continue
+            fuzzy = tantivy.Query.fuzzy_term_query(self._schema, field, term, distance)
+            if count := _count(self._searcher, fuzzy):
+                queries.append(tantivy.Query.const_score_query(fuzzy, weight * self.rarity(count)))
+        return queries
+
+    def _alike(self, field: str, found: Mapping[str, int], weight: float) -> list[tantivy.Query]:
+        """Terms (with their document frequencies) that stand for one word of the query."""
+        rarity = self.rarity(sum(found.values()))
+        return [
+            tantivy.Query.boost_query(self.term(field, term), weight * rarity / self.rarity(count))
+            for term, count in found.items()
+        ]
+
+    def term(self, field: str, term: str) -> tantivy.Query:
+        """The documents of which a field has a term."""
+        option = "basic" if field == "exact" else "freq"
+        return tantivy.Query.term_query(self._schema, field, term, option)
+
+    def frequency(self, field: str, term: str) -> int:
+        """In how many documents a field has a term."""
+        return int(self._searcher.doc_freq(field, term))
+
+    def known(self, term: str) -> bool:
+        """Whether any text has a term."""
+        return any(self.frequency(field, term) for field in FIELD_WEIGHTS)
+
+    def rarity(self, count: int) -> float:
+        """The inverse document frequency of BM25, for so many documents."""
+        total = max(self._size, count)
+        return math.log(1 + (total - count + 0.5) / (count + 0.5))
+
+
+@dataclass(slots=True)
+class _Guesses:
+    """How many unknown words of a query may still be guessed at."""
+
+    left: int
+
+
+_OCCUR = {
+    Occur.MAY: tantivy.Occur.Should,
+    Occur.MUST: tantivy.Occur.Must,
+    Occur.NOT: tantivy.Occur.MustNot,
+}
+
+
+def _is_plain(word: Word) -> bool:
+    return not (word.prefix or word.distance or word.field or word.wild)
+
+
+def _folded(text: str) -> str:
+    return re.escape("".join(folded_words(text)))
+
+
+def _count(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
+    found: Any = searcher.search(query, 1)
+    return int(found.count)
+
+
+def _one_letter_off(term: str) -> set[str]:
+    """A term, and what one letter more, less, other, or one swap of neighbours makes of it."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    cuts = [(term[:at], term[at:]) for at in range(len(term) + 1)]
+    made = {a + letter + b for a, b in cuts for letter in letters}
+    made |= {a + letter + b[1:] for a, b in cuts if b for letter in letters}
+    made |= {a + b[1:] for a, b in cuts if b}
+    made |= {a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1}
+    return (made | {term}) - {""}
+
+
+def _any_of(queries: Iterable[tantivy.Query]) -> tantivy.Query:
+    return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
+
+
+def _flat(group: Group) -> Iterator[tuple[Occur, Node]]:
+    """The clauses of a group; what stands in brackets only by the way, "(arrow)", among them."""
+    for occur, node in group.clauses:
+        plain = isinstance(node, Group) and all(o is Occur.MAY for o, _ in node.clauses)
+        if occur is Occur.MAY and plain and isinstance(node, Group):
+            yield from _flat(node)
+        else:
+            yield occur, node
+
+
+def asked_texts(group: Group) -> Iterator[str]:
+    """The texts of plain words and phrases that are asked for."""
+    for occur, node in group.clauses:
+        if occur is Occur.NOT:
+            continue
+        if isinstance(node, Group):
+            yield from asked_texts(node)
+        elif isinstance(node, Phrase) or not (node.prefix or node.distance or node.wild):
+            yield node.text
+
+
+def leaves(group: Group) -> Iterator[Word | Phrase]:
+    """All words and phrases of a tree, asked for or not."""
+    for _, node in group.clauses:
+        if isinstance(node, Group):
+            yield from leaves(node)
+        else:
+            yield node

@@ -191,6 +191,7 @@ def _delete_images(library: Path, *, ask: bool) -> None:
 @click.option("--not-image", multiple=True, metavar="FILE", help="A picture to keep away from.")
 @click.option("--like", multiple=True, metavar="ID", help="A case that is what you look for.")
 @click.option("--dislike", multiple=True, metavar="ID", help="A case that is not.")
+@click.option("--not-id", multiple=True, metavar="ID", help="A case that must not answer.")
 @click.option(
     "--tray", multiple=True, metavar="ID", help="A case you keep: a weak like, if it is near."
 )
@@ -251,6 +252,7 @@ def search(
     dislike: tuple[str, ...],
     tray: tuple[str, ...],
     explain: bool,
+    not_id: tuple[str, ...],
     where: tuple[str, ...],
     fusion: Fusion,
     weights: tuple[str, ...],
@@ -283,6 +285,7 @@ def search(
         like=like,
         dislike=dislike,
         tray=tray,
+        not_id=not_id,
         fusion=fusion,
         weights=weights,
         rerank_ms=RERANK_MS if rerank_ms is None else rerank_ms,

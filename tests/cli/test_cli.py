@@ -98,6 +98,8 @@ def test_filters_unwanted_words_and_feedback(cli: Cli, place: Path) -> None:
     _, out, _ = cli(*words, "--like", "fig-007")
     hits = [json.loads(line) for line in out.splitlines()]
     assert hits[0]["id"] == "fig-007"
+    _, out, _ = cli("search", place / "lib", *caption(5).split(), "--not-id", "fig-005", "--json")
+    assert "fig-005" not in [json.loads(line)["id"] for line in out.splitlines()]
     assert hits[0]["evidence"]["feedback"]["total"] > hits[-1]["evidence"]["feedback"]["total"]
 
 
@@ -119,6 +121,7 @@ def test_filters_unwanted_words_and_feedback(cli: Cli, place: Path) -> None:
         (["search", "{}/lib", "x", "--like", "no-such-id"], 2, "no-such-id"),
         (["search", "{}/lib", "x", "--fusion", "sum"], 2, "sum"),
         (["search", "{}/lib", "x", "--weight", "words=-1"], 2, "weights: words must be 0 or more"),
+        (["search", "{}/lib", "x", "--not-id", "no-such-id"], 2, "no-such-id"),
         (["search", "{}/lib", "x", "--frobnicate"], 2, "--frobnicate"),
         (["search"], 2, "LIBRARY"),
         (["frobnicate"], 2, "frobnicate"),

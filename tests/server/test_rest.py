@@ -385,3 +385,12 @@ def test_no_error_tells_where_pictures_lie_or_what_their_files_are_called(tmp_pa
             assert error.startswith(f"{case_id}: ")
             rest = error.removeprefix(case_id)
             assert not any(told in rest for told in ("SMITH", str(tmp_path), ".png", ".zip"))
+
+
+def test_a_case_may_be_kept_from_answering(client: TestClient, ids: dict[str, str]) -> None:
+    asked = {"words": "chest", "not_id": ids["chest ct 1"]}
+    answer = client.post("/search", json=asked)
+    assert answer.status_code == 200
+    found = [hit["id"] for hit in answer.json()["hits"]]
+    assert ids["chest ct 2"] in found
+    assert ids["chest ct 1"] not in found

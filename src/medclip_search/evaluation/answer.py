@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sized
+from dataclasses import replace
 from typing import Protocol
 
 from medclip_search.evaluation.runs import ranking
@@ -30,18 +31,19 @@ def answer(
 ) -> dict[str, dict[str, float]]:
     """The run of (id, query) pairs: the best ``k`` of each, with scores that fall strictly.
 
-    ``named`` says how judgements call a hit. ``left_out(id)`` are the cases that are taken out of
-    a query's answers before ranks are counted, such as its own. ``heard`` gets what is left, and
-    the whole answer. ``total`` is how many queries there are, where ``queries`` does not know.
+    ``named`` says how judgements call a hit. ``left_out(id)`` are the cases that a query is asked
+    without, such as its own: taken out of the answers afterwards, they would still have told the
+    search, by their captions, what to look for. ``heard`` gets the hits, and the whole answer.
+    ``total`` is how many queries there are, where ``queries`` does not know.
     """
     total = len(queries) if isinstance(queries, Sized) else total
     run: dict[str, dict[str, float]] = {}
     with progress("queries", total, "query") as advance:
         for qid, query in queries:
-            without = left_out(qid)
-            hits = library.search(query, k + len(without))
-            kept = [hit for hit in hits if hit.id not in without][:k]
-            heard(qid, kept, hits)
-            run[qid] = ranking((named(hit), hit.score) for hit in kept)
+            if without := left_out(qid):
+                query = replace(query, not_id=(*query.not_id, *sorted(without)))
+            hits = library.search(query, k)
+            heard(qid, list(hits), hits)
+            run[qid] = ranking((named(hit), hit.score) for hit in hits)
             advance(1)
     return run

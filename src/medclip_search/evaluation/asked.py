@@ -101,7 +101,7 @@ def check_mode(mode: str) -> None:
 
 def check_settings(settings: Mapping[str, Any]) -> None:
     """Raise ``UsageError`` where one is no field of a query, or one that topics give."""
-    given = ("text", "image", "vector", "space", "like", "dislike", "where")
+    given = ("text", "image", "vector", "space", "like", "dislike", "where", "not_id")
     known = [one.name for one in dataclasses.fields(Query) if one.name not in given]
     for name in settings:
         if name not in known:

@@ -50,7 +50,8 @@ def evaluate(
     ``queries`` and ``qrels`` are files in any form that ``topics`` and ``qrels`` read, or what was
     read; judgements name cases by their source's ids, of the corpus ``corpus`` where several have
     them. ``k`` is how many answers are judged: as many as the measures look at, 1,000 where they
-    set no bound. ``where`` are filters, ``settings`` further fields of every ``Query``;
+    set no bound. ``where`` are filters, ``settings`` further fields of every ``Query`` (``fold`` is
+    off unless they say otherwise, for judgements are of cases, each by itself);
     ``leave_out`` is the column whose value the answers must not share with a query that is a case.
     ``compare`` are runs of other systems.
 
@@ -87,9 +88,9 @@ def evaluate(
     }
     seen = [0, 0]  # of the first ten answers: judged, all
 
-    def heard(qid: str, kept: list[Hit], hits: Hits) -> None:
+    def heard(qid: str, found: list[Hit], hits: Hits) -> None:
         notes.hear(hits)
-        page = [names.of(hit) in judged[qid] for hit in kept[:10]]
+        page = [names.of(hit) in judged[qid] for hit in found[:10]]
         seen[0] += sum(page)
         seen[1] += len(page)
 

@@ -7,7 +7,8 @@ from collections import Counter
 
 from medclip_search.search.hits import Hits
 
-_QUOTED = re.compile("“[^”]*”(?:, “[^”]*”)*")
+_QUOTED = re.compile("“[^”]*”(?:, “[^”]*”)*|: [^:]*\\.$")
+"""What a note quotes of one query: in quotation marks, or behind a colon."""
 
 
 class Notes:
@@ -23,7 +24,7 @@ class Notes:
 
     def hear(self, hits: Hits) -> None:
         self._searches += 1
-        self._heard.update({_QUOTED.sub("“…”", note) for note in hits.notes})
+        self._heard.update({_plain(note) for note in hits.notes})
 
     def lines(self) -> tuple[str, ...]:
         searches = [
@@ -31,3 +32,8 @@ class Notes:
             for note, count in self._heard.most_common()
         ]
         return (*self._own, *searches)
+
+
+def _plain(note: str) -> str:
+    """A note without what it quotes."""
+    return _QUOTED.sub(lambda found: ": …" if found[0][0] == ":" else "“…”", note)

@@ -88,12 +88,9 @@ def search(
 
 def _judged(generation: Snapshot, query: Query) -> tuple[list[int], list[int]]:
     """The keys of likes and dislikes; a case that is both is neither."""
-    ids = list(dict.fromkeys((*query.like, *query.dislike)))
-    keys = dict(zip(ids, generation.keys_of(ids), strict=True))
-    if unknown := [one for one, key in keys.items() if key is None]:
-        raise QueryError(f"{', '.join(unknown)}: no case of the library has this id")
-    liked = dict.fromkeys(key for one in query.like if (key := keys[one]) is not None)
-    disliked = dict.fromkeys(key for one in query.dislike if (key := keys[one]) is not None)
+    keys = _keys(generation, (*query.like, *query.dislike))  # what nobody has is told at once
+    liked = dict.fromkeys(keys[: len(query.like)])
+    disliked = dict.fromkeys(keys[len(query.like) :])
     return (
         [key for key in liked if key not in disliked],
         [key for key in disliked if key not in liked],
@@ -107,7 +104,18 @@ def _allowed(generation: Snapshot, query: Query) -> NDArray[np.bool_] | None:
     if query.where:
         parsed = [filters.parse_filter(one, columns.fields()) for one in query.where]
         passing = filters.mask(parsed, columns)
+    if query.not_id:
+        passing = columns.live.copy() if passing is None else passing
+        passing[_keys(generation, query.not_id)] = False
     return retrieve.without_words(generation, query.not_text, passing)
+
+
+def _keys(generation: Snapshot, ids: Sequence[str]) -> list[int]:
+    """The keys of ids, in their order. Raises ``QueryError`` for one that no case has."""
+    keys = generation.keys_of(ids)
+    if unknown := [one for one, key in zip(ids, keys, strict=True) if key is None]:
+        raise QueryError(f"{', '.join(dict.fromkeys(unknown))}: no case of the library has this id")
+    return [key for key in keys if key is not None]
 
 
 def _lists(

@@ -34,19 +34,19 @@ class Query:
 
     ``text`` and ``image`` are wanted, ``not_text`` and ``not_image`` are unwanted; ``vector`` asks
     by ready-made vectors of the embedding space ``space`` (which may be left out where the library
-    has one space only); ``where``
-    holds filters as text (``modality=CT``, ``year=2010..2015``; see ``search.filters``), all of
-    which must hold; ``like`` and ``dislike`` are ids of cases. A query of filters alone browses;
-    one of likes alone finds more like them. ``tray`` holds ids of cases that the user keeps: those
-    that have to do with the query count as weaker likes, and those that the library does not have
-    are left out. Blank text is left out. ``rerank`` lets the library's
-    cross-encoder, where it was opened with one, re-rank the answers to words, for about
+    has one space only); ``where`` holds filters as text (``modality=CT``, ``year=2010..2015``; see
+    ``search.filters``), all of which must hold; ``like`` and ``dislike`` are ids of cases, and so
+    is ``not_id``: of those that must not answer, nor lend their words or pictures to the search. A
+    query of filters alone browses; one of likes alone finds more like them. ``tray`` holds ids of
+    cases that the user keeps: those that have to do with the query count as weaker likes, and
+    those that the library does not have are left out. Blank text is left out. ``rerank`` lets the
+    library's cross-encoder, where it was opened with one, re-rank the answers to words, for about
     ``rerank_ms`` milliseconds.
 
     ``fusion`` says how the lists of the parts become one: ``convex`` or ``rrf`` (``search.fuse``).
     ``weights`` says how much each part counts beside the others, 1 where nothing is said:
     ``{"words": 0.5, "image": [2, 1]}`` or ``["words=0.5", "image=2,1"]`` (``search.weights``).
-    one of likes alone finds more like them. Blank text is left out. ``expand`` says by which of
+    ``expand`` says by which of
     ``EXPANSIONS`` ``text`` is searched for by more than was typed: ``"all"``, ``"none"``, or those
     named.
 
@@ -76,9 +76,10 @@ class Query:
     group: str = ""
     diversity: float = 0.0
     expand: str | Sequence[str] = "all"
+    not_id: str | Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for name in ("text", "not_text", "where", "like", "dislike", "tray"):
+        for name in ("text", "not_text", "where", "like", "dislike", "tray", "not_id"):
             value = getattr(self, name)
             several = (value,) if isinstance(value, str) else tuple(value)
             if not all(isinstance(one, str) for one in several):
@@ -88,7 +89,7 @@ class Query:
                 raise FilterError(
                     "where: a filter is blank; write KEY=VALUE, for example modality=CT"
                 )
-            if name in ("like", "dislike", "tray") and "" in stripped:
+            if name in ("like", "dislike", "tray", "not_id") and "" in stripped:
                 raise QueryError(f"{name}: an id is blank; give the id of a case")
             object.__setattr__(self, name, tuple(one for one in stripped if one))
         for name in ("image", "not_image"):

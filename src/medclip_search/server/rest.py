@@ -39,7 +39,10 @@ MOST_HITS = 1000
 """The largest ``k`` that one request may ask for."""
 
 _MOST_ERRORS = 5
-_TEXT_FIELDS = ("words", "not_words", "where", "like", "dislike", "tray", "weights", "expand")
+_TEXT_FIELDS = (
+    *("words", "not_words", "where", "like", "dislike", "tray", "not_id"),
+    *("weights", "expand"),
+)
 _FILE_FIELDS = ("image", "not_image")
 _PLAIN_FIELDS = ("k", "fusion", "fold", "group", "diversity", "rerank", "rerank_ms")
 _CACHED = {"Cache-Control": "private, max-age=60, stale-while-revalidate=86400"}
@@ -64,6 +67,7 @@ class Search(BaseModel):
     tray: str | list[str] = Field(
         default=[], description="ids of kept cases: those near the query are weaker likes"
     )
+    not_id: str | list[str] = Field(default=[], description="ids of cases that must not answer")
     # The query looks at the numbers: a list of what is wrong with each would be a long answer.
     vector: list[Any] = Field(
         default=[],
@@ -231,6 +235,7 @@ def _query(
         like=body.like,
         dislike=body.dislike,
         tray=body.tray,
+        not_id=body.not_id,
         vector=body.vector,
         space=body.space,
         fusion=body.fusion,

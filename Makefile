@@ -29,6 +29,7 @@ soak: $(VENV)/.test
 bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.vector_index
 	$(BIN)/python -m benchmarks.compact_medpix
+	$(BIN)/python -m benchmarks.compact_choices
 	$(BIN)/python -m benchmarks.medpix_library
 	$(BIN)/python -m benchmarks.clip_runtimes
 	$(BIN)/python -m benchmarks.med_words

@@ -134,6 +134,8 @@ def info_lines(info: dict[str, Any]) -> Iterator[str]:
         index = ", ".join(f"{name} {value}" for name, value in space["index"].items())
         yield f"  space {space['name']}: {space['dimension']}-D, {words}, {space['live']:,} vectors"
         yield f"    index: {index}"
+        if space["note"]:
+            yield f"    note: {space['note']}"
     sizes = ", ".join(f"{room} {size(n)}" for room, n in info["bytes"].items())
     yield f"  on disk: {sizes}"
 

@@ -28,6 +28,7 @@ from medclip_search.library.catalogue import Catalogue
 from medclip_search.library.layout import read_current
 from medclip_search.library.verify import verify
 from medclip_search.library.writer import writing
+from medclip_search.terminal import info_lines
 from tests.figures import caption, draw, write_folder
 
 
@@ -400,6 +401,8 @@ def test_a_library_of_compacts_first_version_is_asked_and_grows(
     with Library.open(library) as opened:
         [space] = opened.info()["spaces"]
         assert space["fingerprint"] == CompactEncoder(version=FIRST).fingerprint
+        assert "a library built anew" in space["note"]
+        assert any("a library built anew" in line for line in info_lines(opened.info()))
         for seed in (2, 7):
             hit = opened.search(Query(image=draw(seed)), k=1)[0]
             assert hit.id == f"fig-{seed:03d}"

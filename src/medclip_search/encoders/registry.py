@@ -48,6 +48,13 @@ def load(spec: EncoderSpec | str, fingerprint: str = "") -> Encoder:
     return _load_compact(spec, fingerprint)
 
 
+def note_on(fingerprint: str) -> str:
+    """What is to be said of vectors with this fingerprint, in one line; mostly nothing."""
+    if fingerprint == compact.FIRST.fingerprint(""):
+        return "made by the first version of compact; a library built anew finds like images better"
+    return ""
+
+
 def _load_compact(spec: EncoderSpec, fingerprint: str) -> Encoder:
     name = spec.name
     if spec.model is not None:

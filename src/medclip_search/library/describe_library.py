@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from medclip_search.encoders.registry import note_on
 from medclip_search.library.generation import Generation
 
 
@@ -47,6 +48,7 @@ def describe_library(generation: Generation) -> dict[str, Any]:
                 "ready_made": record.space.ready_made,
                 "encoder": record.encoder,
                 "fingerprint": record.fingerprint,
+                "note": note_on(record.fingerprint),
                 "rows": record.rows,
                 "live": generation.vectors[record.space.name].size,
                 "index": generation.vectors[record.space.name].describe(),

@@ -65,12 +65,29 @@ def test_what_is_shown_comes_before_what_is_not(
     assert "by the cross-encoder" in json.loads(out.splitlines()[0])["evidence"]["why"]
 
 
+def test_it_is_measured_by_judgements(
+    cli: Cli, library: Path, tiny_cross_encoder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "topics.tsv").write_text("q\ttumor\n")
+    (tmp_path / "qrels").write_text("q 0 shown 1\n")
+    judged = ("--queries", tmp_path / "topics.tsv", "--qrels", tmp_path / "qrels")
+    evaluate = ("evaluate", library, *judged, "--measures", "RR", "--json")
+    reranking = (*evaluate, "--rerank", tiny_cross_encoder, "--set")
+    found = [
+        json.loads(cli(*words)[1])["measures"]["RR"]
+        for words in (evaluate, (*reranking, "rerank_ms=60000"), (*reranking, "rerank=false"))
+    ]
+    assert found == [0.5, 1, 0.5]
+    *_, err = cli(*reranking, "rerank_ms=0")
+    assert "note: The cross-encoder was left out, for … ms are too few to read a caption." in err
+
+
 def test_no_time_is_told(cli: Cli, library: Path, tiny_cross_encoder: Path) -> None:
     status, out, err = cli(
         "search", library, "tumor", "--json", "--rerank", tiny_cross_encoder, "--rerank-ms", 0
     )
     assert (status, ids(out)) == (0, ["absent", "shown"])
-    assert "note: The cross-encoder was left out: 0 ms were too few" in err
+    assert "note: The cross-encoder was left out, for 0 ms are too few" in err
 
 
 def test_an_exported_one_answers_the_same(

@@ -89,7 +89,7 @@ def test_only_as_many_are_read_as_time_allows(shelf: SmallLibrary) -> None:
     none = rerank(shelf, reader, ["caption"], keys, scores, 0, reader.clock)
     assert none.keys.tolist() == keys.tolist()
     assert not none.evidence
-    assert "0 ms were too few" in none.notes[0]
+    assert "0 ms are too few" in none.notes[0]
 
 
 def test_one_caption_of_several_hits_is_read_once(build: Callable[..., SmallLibrary]) -> None:

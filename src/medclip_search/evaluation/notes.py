@@ -9,10 +9,11 @@ from medclip_search.search.hits import Hits
 
 _QUOTED = re.compile("“[^”]*”(?:, “[^”]*”)*|: [^:]*\\.$")
 """What a note quotes of one query: in quotation marks, or behind a colon."""
+_NUMBER = re.compile(r"\b\d+\b")
 
 
 class Notes:
-    """Plain sentences. Those of searches are counted, without the words that they quote."""
+    """Plain sentences. Those of searches are counted, without words and numbers."""
 
     def __init__(self) -> None:
         self._own: dict[str, None] = {}
@@ -35,5 +36,6 @@ class Notes:
 
 
 def _plain(note: str) -> str:
-    """A note without what it quotes."""
-    return _QUOTED.sub(lambda found: ": …" if found[0][0] == ":" else "“…”", note)
+    """A note without what it quotes, and without numbers."""
+    note = _QUOTED.sub(lambda found: ": …" if found[0][0] == ":" else "“…”", note)
+    return _NUMBER.sub("…", note)

@@ -240,7 +240,7 @@ def _reranked(
     if reader is None or not query.rerank or not query.text:
         return Reranked(keys, {})
     if query.image or query.vector:
-        notes.append("The cross-encoder was left out: it reads words alone.")
+        notes.append("The cross-encoder was left out, for it reads words alone.")
         return Reranked(keys, {})
     read = rerank(generation, reader, query.text, keys, scores, query.rerank_ms)
     notes += read.notes

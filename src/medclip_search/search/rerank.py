@@ -76,7 +76,9 @@ def rerank(
     except EncoderError as error:
         return Reranked(keys, {}, (f"The cross-encoder was left out ({error}).",))
     if not len(logits):
-        late = f"The cross-encoder was left out: {milliseconds} ms were too few to read a caption."
+        late = (
+            f"The cross-encoder was left out, for {milliseconds} ms are too few to read a caption."
+        )
         return Reranked(keys, {}, (late,))
     notes: tuple[str, ...] = ()
     if len(logits) < len(captions):

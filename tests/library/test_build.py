@@ -423,3 +423,24 @@ def test_wrong_folders_are_named_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(CorpusError):
         build(tmp_path / "new", [spec(tmp_path / "void")])
     assert not (tmp_path / "new").exists()
+
+
+def test_a_library_without_pictures_moves_on_to_another_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medclip_search.encoders.compact import CompactEncoder
+
+    (tmp_path / "cases.csv").write_text("id,caption\na,a small cyst\n", "utf-8")
+    table = CorpusSpec("table", tmp_path / "cases.csv", "table")
+    with monkeypatch.context() as then:
+        known = CompactEncoder.__init__
+
+        def other(self: CompactEncoder, *given: object, **named: object) -> None:
+            known(self, *given, **named)  # type: ignore[arg-type]
+            self.fingerprint = "0" * 64
+
+        then.setattr(CompactEncoder, "__init__", other)
+        build(tmp_path / "library", [table])
+    assert build(tmp_path / "library").published
+    assert first(tmp_path / "library", Query(text="cyst")) == "a"
+    assert not list(verify(tmp_path / "library"))

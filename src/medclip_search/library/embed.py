@@ -62,6 +62,7 @@ def begin_spaces(writer: Writer, encoder: Encoder, *, captions: bool = False) ->
             # Empty: a file of its own, so that no index of another dimension is shared.
             path = new_append_path(writer.library, space.name, "embeddings", ".f16")
             writer.catalogue.put_append_file(space.name, path)
+            writer.append_file(space.name, "embeddings", ".f16").close()
         writer.catalogue.put_space(space, encoder.name, encoder.fingerprint)
 
 

@@ -60,6 +60,8 @@ def train(
 
     if from_feedback and (queries or qrels):
         raise UsageError("--from-feedback: takes the place of --queries and --qrels; leave it out")
+    if output.is_dir() or not output.parent.is_dir():  # told before a long search, not after it
+        raise EvaluationError(f"{output}: cannot be written; give a file in a folder that is there")
     with Library.open(library, model=model) as opened:
         if from_feedback:
             with State.open() as state:

@@ -156,6 +156,8 @@ def test_images_are_not_its_business(small: SmallLibrary, picture_files: dict[st
     reader = Reader({})
     hits = search(small, Query("lung", image=picture_files["a1"]), reader=reader)
     assert any("it reads words alone" in note for note in hits.notes)
+    hits = search(small, Query("lung", not_image=picture_files["a1"]), reader=reader)
+    assert any("it reads words alone" in note for note in hits.notes)
     hits = search(small, Query(image=picture_files["a1"]), reader=reader)
     assert not any("cross-encoder" in note for note in hits.notes)
     assert reader.read == []

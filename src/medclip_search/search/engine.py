@@ -239,7 +239,7 @@ def _reranked(
     """What the cross-encoder makes of a first ranking, where there is one and it is asked."""
     if reader is None or not query.rerank or not query.text:
         return Reranked(keys, {})
-    if query.image or query.vector:
+    if query.image or query.vector or query.not_image:
         notes.append("The cross-encoder was left out, for it reads words alone.")
         return Reranked(keys, {})
     read = rerank(generation, reader, query.text, keys, scores, query.rerank_ms)

@@ -9,7 +9,13 @@ import platformdirs
 
 from medclip_search.encoders.cross_encoder.onnx_runtime import OnnxCrossEncoder
 from medclip_search.encoders.cross_encoder.pairs import CrossEncoder
-from medclip_search.encoders.cross_encoder.source import NETWORK, OPTION, Source, find
+from medclip_search.encoders.cross_encoder.source import (
+    NETWORK,
+    OPTION,
+    Source,
+    find,
+    missing_package,
+)
 from medclip_search.encoders.cross_encoder.torch_runtime import TorchCrossEncoder
 from medclip_search.encoders.open_clip.remembered import sha256_of
 from medclip_search.encoders.open_clip.torch_runtime import device
@@ -42,7 +48,8 @@ def exported_to(source: Source) -> Path:
 
 
 def _load(source: Source) -> CrossEncoder:
-    on_cpu = source.weights is None or device() == "cpu"
+    without_torch = source.weights is None or missing_package() is not None
+    on_cpu = without_torch or device() == "cpu"
     if on_cpu and source.network is not None:
         return OnnxCrossEncoder(source)
     place = exported_to(source)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from medclip_search import Library
 from medclip_search.evaluation import difference
-from medclip_search.evaluation.simulate import HURT, MEASURE, Rank, Round, Task, simulate
+from medclip_search.evaluation.simulate import (
+    HURT,
+    MEASURE,
+    Rank,
+    Round,
+    Task,
+    library_rank,
+    simulate,
+)
 
 OURS = "weight of evidence"
 
@@ -24,6 +35,35 @@ def compare(
         name: simulate(tasks, first, rank, group_of, rounds if name == OURS else 1)
         for name, rank in systems.items()
     }
+
+
+def with_trays(tasks: Sequence[Task], group_of: Mapping[str, str], seed: int = 1) -> list[Task]:
+    """Each task with a tray of 2 relevant cases and 6 of any kind, none of the query's group."""
+    chance = random.Random(seed)
+    everything = sorted(group_of)
+    found = []
+    for task in tasks:
+        kept = [*chance.sample(sorted(task.relevant), 2), *chance.sample(everything, 6)]
+        tray = tuple(dict.fromkeys(one for one in kept if group_of[one] != task.group))
+        found.append(replace(task, tray=tray))
+    return found
+
+
+def print_trays(
+    tasks: Sequence[Task],
+    first: Mapping[str, Sequence[str]],
+    library: Library,
+    group_of: Mapping[str, str],
+) -> None:
+    """One round with the tray and without it, on the same residual."""
+    kept = with_trays(tasks, group_of)
+    (without,), (with_tray,) = (
+        simulate(kept, first, library_rank(library, tray=used), group_of) for used in (False, True)
+    )
+    gain = difference(with_tray.after, without.after, MEASURE)
+    change = with_tray.after.values[MEASURE] - without.after.values[MEASURE]
+    print(f"with a tray of 2 relevant cases and 6 others: {without.after.means()[MEASURE]:.4f} to")
+    print(f"  {with_tray.after.means()[MEASURE]:.4f}, {gain}; hurt {np.mean(change < -HURT):.1%}")
 
 
 def print_table(title: str, found: Mapping[str, Sequence[Round]]) -> None:

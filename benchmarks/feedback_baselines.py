@@ -34,7 +34,7 @@ def rocchio_rank(vectors: Vectors, group_of: Mapping[str, str]) -> Rank:
     With the weights of Manning, Raghavan and Schütze, Introduction to Information Retrieval, 2008.
     """
 
-    def rank(task: Task, likes: Ids, dislikes: Ids) -> Ids:
+    def rank(task: Task, likes: Ids, dislikes: Ids, depth: int) -> Ids:
         asked = vectors.queries[task.id].copy()
         if likes:
             asked += 0.75 * vectors.mean(likes)
@@ -52,7 +52,7 @@ def logistic_rank(vectors: Vectors, group_of: Mapping[str, str]) -> Rank:
     """
     from sklearn.linear_model import LogisticRegression
 
-    def rank(task: Task, likes: Ids, dislikes: Ids) -> Ids:
+    def rank(task: Task, likes: Ids, dislikes: Ids, depth: int) -> Ids:
         asked = vectors.queries[task.id]
         if not dislikes:
             return vectors.best(vectors.rows @ asked, task, group_of)

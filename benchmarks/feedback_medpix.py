@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.feedback import OURS, compare, print_table
+from benchmarks.feedback import OURS, compare, print_table, print_trays
 from benchmarks.feedback_baselines import Vectors, logistic_rank, rocchio_rank
 from benchmarks.medpix import data_folder, read_figures
 from medclip_search import Library, Query
@@ -31,7 +31,7 @@ from medclip_search.library.build import build
 
 LEAST_RELEVANT = 8
 DEPTH = 400
-"""So many answers are asked for: what is judged, and its cases, are taken out of them."""
+"""So many answers are asked for without feedback: what is judged is taken out of them later."""
 SPACE = "compact"
 
 
@@ -74,8 +74,9 @@ def make_library(path: Path, data: Path, judged: Judged) -> None:
     build(path, [CorpusSpec("table", table, "medpix", columns, data / "images")])
 
 
-def make_tasks(judged: Judged, data: Path) -> list[Task]:
-    files = {path.stem: path for path in (data / "images").iterdir()}
+def make_tasks(judged: Judged, library: Library) -> list[Task]:
+    """The queries, each by the vector that the library made of its image."""
+    generation = library._generation
     tasks = []
     for one, kind in judged.kind_of.items():
         own = judged.case_of[one]
@@ -85,7 +86,11 @@ def make_tasks(judged: Judged, data: Path) -> list[Task]:
             if its == kind and all(its) and judged.case_of[other] != own
         )
         if len(relevant) >= LEAST_RELEVANT:
-            query = Query(image=files[one], where=f"U_id!={own}", fold=False)
+            (key,) = generation.keys_of([one])
+            vector = generation.vectors[SPACE].vector(key) if key is not None else None
+            if vector is None:
+                raise SystemExit(f"{one} has no vector")
+            query = Query(vector=vector, space=SPACE, where=f"U_id!={own}", fold=False)
             tasks.append(Task(one, query, relevant, own))
     return tasks
 
@@ -124,16 +129,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--library", type=Path, help="where to build it; kept")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tray", action="store_true", help="measure what a tray adds instead")
     given = parser.parse_args()
     data = data_folder()
     judged = read_judged(data)
-    tasks = make_tasks(judged, data)
     with tempfile.TemporaryDirectory() as folder:
         path = given.library or Path(folder) / "medpix"
         make_library(path, data, judged)
         with Library.open(path) as library:
-            rank = library_rank(library, DEPTH)
-            first = {task.id: rank(task, (), ()) for task in tasks}
+            tasks = make_tasks(judged, library)
+            rank = library_rank(library)
+            first = {task.id: rank(task, (), (), DEPTH) for task in tasks}
+            if given.tray:
+                print_trays(tasks, first, library, judged.case_of)
+                return
             images = image_vectors(library, list(judged.captions), tasks)
             both = with_captions(images, judged.captions)
             systems: dict[str, Rank] = {

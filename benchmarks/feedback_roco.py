@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.feedback import OURS, compare, print_table
+from benchmarks.feedback import OURS, compare, print_table, print_trays
 from benchmarks.feedback_baselines import Vectors, logistic_rank, rocchio_rank
 from benchmarks.roco_cuis import Judged, judge
 from benchmarks.settings import data_folder
@@ -120,6 +120,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--calibrate", action="store_true", help="print the prior masses instead")
+    parser.add_argument("--tray", action="store_true", help="measure what a tray adds instead")
     given = parser.parse_args()
     spec = CorpusSpec("roco", data_folder("roco"), "roco")
     figures = [case for case in RocoCorpus(spec) if isinstance(case, Case)]
@@ -134,8 +135,11 @@ def main() -> None:
         path = given.library or Path(folder) / "roco"
         build(path, [spec])
         with Library.open(path) as library:
-            rank = library_rank(library, DEPTH)
-            first = {task.id: rank(task, (), ()) for task in tasks}
+            rank = library_rank(library)
+            first = {task.id: rank(task, (), (), DEPTH) for task in tasks}
+            if given.tray:
+                print_trays(tasks, first, library, group_of)
+                return
             vectors = caption_vectors(judged, tasks)
             systems: dict[str, Rank] = {
                 "Rocchio, captions": rocchio_rank(vectors, group_of),

@@ -87,6 +87,16 @@ def test_no_hits_is_an_answer(cli: Cli, place: Path) -> None:
     assert "no case" in out
 
 
+def test_the_sum_of_likes_and_dislikes_is_shown_on_request(cli: Cli, place: Path) -> None:
+    words = ("search", place / "lib", "patient number", "-k", 3, "--like", "fig-007")
+    _, plain, _ = cli(*words)
+    _, told, _ = cli(*words, "--explain", "--tray", "gone")
+    assert "before you judged" not in plain
+    assert told.count("before you judged") + told.count("brought in by what you like") == 3
+    assert told.count(": in all") == 3
+    assert "+17.4: liked by you" in told
+
+
 def test_filters_unwanted_words_and_feedback(cli: Cli, place: Path) -> None:
     _, out, _ = cli("search", place / "lib", "--where", "modality=US", "-k", 50, "--json")
     hits = [json.loads(line) for line in out.splitlines()]

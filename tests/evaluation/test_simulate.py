@@ -31,7 +31,7 @@ def test_the_first_three_of_each_among_thirty_are_judged() -> None:
 def test_groups_of_what_was_judged_leave_the_list() -> None:
     asked: list[tuple[Ids, Ids]] = []
 
-    def rank(task: Task, likes: Ids, dislikes: Ids) -> Sequence[str]:
+    def rank(task: Task, likes: Ids, dislikes: Ids, depth: int) -> Sequence[str]:
         asked.append((likes, dislikes))
         return sorted(IDS, key=lambda one: one not in task.relevant)  # all relevant first
 
@@ -47,7 +47,7 @@ def test_groups_of_what_was_judged_leave_the_list() -> None:
 
 
 def test_a_worse_ranking_hurts() -> None:
-    def reverse(task: Task, likes: Ids, dislikes: Ids) -> Sequence[str]:
+    def reverse(task: Task, likes: Ids, dislikes: Ids, depth: int) -> Sequence[str]:
         return sorted(IDS, key=lambda one: one in task.relevant)
 
     first = {"q": sorted(IDS, key=lambda one: one not in RELEVANT)}
@@ -71,9 +71,9 @@ def test_a_library_is_asked_with_what_was_judged(tmp_path_factory: pytest.TempPa
             return search(small, query, k)
 
     task = Task("q", Query(text="lung OR liver"), frozenset({"b1", "b2", "b3"}), "none")
-    rank = library_rank(Searched(), 20)
-    first = list(rank(task, (), ()))
-    after = list(rank(task, ("b1",), ("a3",)))
+    rank = library_rank(Searched())
+    first = list(rank(task, (), (), 20))
+    after = list(rank(task, ("b1",), ("a3",), 20))
     assert sorted(after) == sorted(first)
     assert after.index("b2") < after.index("a2")
     assert after.index("a3") > first.index("a3")

@@ -110,6 +110,7 @@ def test_every_field_of_the_form_reaches_the_query(
             "where": ["corpus=folder"],
             "like": [liked],
             "dislike": [disliked],
+            "tray": [ids["chest ct 2"]],
             "fusion": "rrf",
             "weights": ["words=1,0.5", "not-image=3"],
             "expand": ["none"],
@@ -126,6 +127,7 @@ def test_every_field_of_the_form_reaches_the_query(
             where="corpus=folder",
             like=liked,
             dislike=disliked,
+            tray=ids["chest ct 2"],
             fusion="rrf",
             weights={"words": [1, 0.5], "not-image": 3},
             expand="none",
@@ -135,6 +137,10 @@ def test_every_field_of_the_form_reaches_the_query(
     found = answer.json()["hits"]
     assert [hit["id"] for hit in found] == [hit.id for hit in expected]
     assert [hit["score"] for hit in found] == pytest.approx([hit.score for hit in expected])
+    for hit, same in zip(found, expected, strict=True):
+        assert same.feedback is not None
+        told = [(one["weight"], one["says"]) for one in hit["evidence"]["feedback"]["decibans"]]
+        assert told == [(line.decibans, line.says) for line in same.feedback.lines]
 
 
 def test_groups_and_diversity_by_json_and_by_form(client: TestClient, library: Library) -> None:

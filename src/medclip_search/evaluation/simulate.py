@@ -34,17 +34,19 @@ Ids = tuple[str, ...]
 class Task:
     """One simulated user: a query, which cases are relevant to it, and the group it is of.
 
-    The query itself must keep its own group out of the answers, by a filter.
+    The query itself must keep its own group out of the answers, by a filter. ``tray`` are cases
+    that the user keeps: their groups leave the residual too, whether they are used or not.
     """
 
     id: str
     query: Query
     relevant: frozenset[str]
     group: str
+    tray: Ids = ()
 
 
-Rank = Callable[[Task, Ids, Ids], Sequence[str]]
-"""From a task, likes and dislikes (all so far) to ids, best first, deep enough."""
+Rank = Callable[[Task, Ids, Ids, int], Sequence[str]]
+"""From a task, likes and dislikes (all so far) and a depth to at least so many ids, best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,12 @@ class Round:
         return float(np.mean(change < -HURT)) if len(change) else 0.0
 
 
-def library_rank(library: Searched, depth: int) -> Rank:
-    """The ranking of a library, with feedback by weight of evidence."""
+def library_rank(library: Searched, *, tray: bool = False) -> Rank:
+    """The ranking of a library, with feedback by weight of evidence; ``tray``: and the tray."""
 
-    def rank(task: Task, likes: Ids, dislikes: Ids) -> list[str]:
-        asked = replace(task.query, like=likes, dislike=dislikes)
+    def rank(task: Task, likes: Ids, dislikes: Ids, depth: int) -> list[str]:
+        kept = task.tray if tray else ()
+        asked = replace(task.query, like=likes, dislike=dislikes, tray=kept)
         return [hit.id for hit in library.search(asked, depth)]
 
     return rank
@@ -87,7 +90,7 @@ def simulate(
     group_of: Mapping[str, str],
     rounds: int = 1,
 ) -> list[Round]:
-    """The rounds of all tasks. ``first`` is each task's ranking without feedback.
+    """The rounds of all tasks. ``first`` is each task's ranking without feedback, deep enough.
 
     Tasks that nothing can be judged for, or that have no relevant case left, are not counted in
     that round.
@@ -108,9 +111,10 @@ def simulate(
             likes[task.id], dislikes[task.id] = liked, disliked
             if not (liked or disliked):
                 continue
-            shown[task.id] = list(rank(task, tuple(liked), tuple(disliked)))
-            groups = {task.group, *(group_of[one] for one in (*liked, *disliked))}
+            groups = {task.group, *(group_of[one] for one in (*liked, *disliked, *task.tray))}
             gone = set().union(*(members.get(group, ()) for group in groups))
+            depth = SHOWN + len(gone)
+            shown[task.id] = list(rank(task, tuple(liked), tuple(disliked), depth))
             qrels[task.id] = dict.fromkeys(sorted(task.relevant - gone), 1)
             after[task.id] = _run(shown[task.id], gone)
             before[task.id] = _run(first[task.id], gone)

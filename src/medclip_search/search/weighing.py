@@ -17,6 +17,7 @@ from medclip_search.search.hits import DECIBAN, FeedbackEvidence, WeightLine
 
 MOST_LINES = 8
 """So many words and labels have a line of their own; the weaker ones share one."""
+_WORD = re.compile(r"[^\W_]+")
 FELT = DECIBAN / 2
 """What weighs less, in nats, goes without saying in a sentence."""
 
@@ -74,11 +75,13 @@ def term_says(weight: TermWeight, said: float, written: Mapping[str, str], given
 
 def as_written(case: Case, text: TextIndex) -> dict[str, str]:
     """From the index's terms to the words of the case that they come from."""
-    found: dict[str, str] = {}
-    for word in re.findall(r"\w+", " ".join((case.caption, *case.keywords))):
-        if len(terms := text.terms(word)) == 1:
-            found.setdefault(terms[0], word.lower())
-    return found
+    words = _WORD.findall(" ".join((case.caption, *case.keywords)))
+    terms = text.terms(" ".join(words))
+    if len(terms) != len(words):  # the index leaves some out: they are told apart one by one
+        pairs = [(each[0], word) for word in words if len(each := text.terms(word)) == 1]
+    else:
+        pairs = list(zip(terms, words, strict=True))
+    return {term: word.lower() for term, word in reversed(pairs)}
 
 
 def images_say(said: float, given: Given) -> str:

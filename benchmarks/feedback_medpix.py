@@ -1,12 +1,13 @@
 """Likes and dislikes on MedPix, where the query is an image alone.
 
-    python -m benchmarks.feedback_medpix [--library DIR] [--rounds 5]
+    python -m benchmarks.feedback_medpix [--library DIR] [--rounds 5] [--all]
 
 An image is relevant where its body region (``Location Category``) and the topic category of its
-case are the query's. Queries are all images with at least 8 relevant ones outside their own case,
-which is left out of everything. The library holds images and captions alone: region and category
-are not in it. ``benchmarks.feedback`` says who judges what, and on what is measured. Nothing of
-the weighing was fitted on MedPix (docs/feedback.md). Intervals draw cases whole.
+case are the query's. A query is an image with at least 8 relevant ones outside its own case, which
+is left out of everything: the first of each case, or with ``--all`` all of them. The library holds
+images and captions alone: region and category are not in it. ``evaluation.simulate`` says who
+judges what, and on what is measured. Nothing of the weighing was fitted on MedPix
+(docs/feedback.md). Intervals draw cases whole.
 """
 
 from __future__ import annotations
@@ -103,13 +104,12 @@ def unseen_queries(tasks: Sequence[Task], judged: Judged) -> set[str]:
 
 
 def image_vectors(library: Library, ids: list[str], tasks: list[Task]) -> Vectors:
-    """The centred, unit vectors that the library compares images by."""
+    """The unit vectors that the library compares images by."""
     generation = library._generation
     index = generation.vectors[SPACE]
     found = (index.vector(key) for key in generation.keys_of(ids) if key is not None)
-    rows = np.stack([row for row in found if row is not None])
-    rows -= rows.mean(axis=0)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    raw = np.stack([row for row in found if row is not None])
+    rows = index._cosine.directions(raw).astype(np.float32)
     places = {one: at for at, one in enumerate(ids)}
     return Vectors(ids, rows, {task.id: rows[places[task.id]] for task in tasks})
 
@@ -129,6 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--library", type=Path, help="where to build it; kept")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--all", action="store_true", help="all queries, not one a case")
     parser.add_argument("--tray", action="store_true", help="measure what a tray adds instead")
     given = parser.parse_args()
     data = data_folder()
@@ -138,6 +139,9 @@ def main() -> None:
         make_library(path, data, judged)
         with Library.open(path) as library:
             tasks = make_tasks(judged, library)
+            number = len(tasks)
+            if not given.all:
+                tasks = list({task.group: task for task in reversed(tasks)}.values())[::-1]
             rank = library_rank(library)
             first = {task.id: rank(task, (), (), DEPTH) for task in tasks}
             if given.tray:
@@ -153,7 +157,7 @@ def main() -> None:
                 OURS: rank,
             }
             found = compare(tasks, first, systems, judged.case_of, given.rounds)
-    print(f"{len(judged.captions)} figures, {len(tasks)} queries")
+    print(f"{len(judged.captions)} figures; {number} could be queries, {len(tasks)} are")
     counts = found[OURS][0].likes
     print(f"likes in the first round: {dict(sorted(Counter(counts.values()).items()))}")
     print_table("MedPix, all queries", found)

@@ -19,6 +19,7 @@ from medclip_search.errors import CaseNotFoundError, ImageError, QueryError, Usa
 from medclip_search.images import read_image
 from medclip_search.images.sources import source_mark, source_picture
 from medclip_search.indexes.columns import Columns, case_values, fold
+from medclip_search.indexes.text.abbreviations import Forms
 from medclip_search.library import build as library_build
 from medclip_search.library import verify as library_verify
 from medclip_search.library.delete_images import DeletionSummary
@@ -37,6 +38,7 @@ from medclip_search.search import engine, examples, filters
 from medclip_search.search.combine import Combiner, read_combiner
 from medclip_search.search.hits import Hits
 from medclip_search.search.query import Query
+from medclip_search.search.synonyms import read_synonyms
 
 if TYPE_CHECKING:
     from medclip_search.encoders.cross_encoder import CrossEncoder
@@ -59,11 +61,13 @@ class Library:
         model: str | None = None,
         reader: CrossEncoder | None = None,
         combiner: Combiner | None = None,
+        synonyms: Forms | None = None,
     ) -> None:
         self._path = path
         self._model = model
         self._reader = reader
         self._combiner = combiner
+        self._synonyms = synonyms
         self._generation = generation
         self._stamp = stamp
         self._lock = threading.Lock()
@@ -76,6 +80,7 @@ class Library:
         model: str | Path | None = None,
         rerank: str | Path | None = None,
         combiner: str | Path | None = None,
+        synonyms: str | Path | None = None,
     ) -> Self:
         """Open the published generation. Raises ``NotALibraryError`` and its kin.
 
@@ -83,7 +88,8 @@ class Library:
         ``rerank`` a cross-encoder, by name or folder (``encoders.cross_encoder``), that re-ranks
         the answers to words. Either is refused at once where it cannot be had, or is another
         (``EncoderError`` and its kin). ``combiner`` is a file that ``evaluation.train_combiner``
-        made of this library, else ``UsageError`` is raised (``search.combine``).
+        made of this library, else ``UsageError`` is raised (``search.combine``). ``synonyms`` is a
+        file of words that mean the same (``search.synonyms``; ``UsageError`` likewise).
         """
         path = Path(path)
         stamp = _stamp(path)
@@ -95,14 +101,17 @@ class Library:
             learnt = None
             if combiner is not None:
                 learnt = read_combiner(combiner, generation.manifest.library)
-            return cls(path, generation, stamp, place, _reader(rerank), learnt)
+            same = None if synonyms is None else read_synonyms(Path(synonyms))
+            return cls(path, generation, stamp, place, _reader(rerank), learnt, same)
         except BaseException:
             generation.close()
             raise
 
     def search(self, query: Query, k: int = 10) -> Hits:
         """The best ``k`` cases for a query (``k`` >= 1, else ``QueryError``)."""
-        return engine.search(self._generation, query, k, self._reader, self._combiner)
+        return engine.search(
+            self._generation, query, k, self._reader, self._combiner, self._synonyms
+        )
 
     def case(self, case_id: str) -> Case:
         """The case with this id; raises ``CaseNotFoundError``."""

@@ -42,6 +42,11 @@ _RERANK = click.option(
 _COMBINER = click.option(
     "--combiner", metavar="FILE", help="What 'combiner train' learnt: how much each list counts."
 )
+_SYNONYMS = click.option(
+    "--synonyms",
+    metavar="FILE",
+    help="Words that mean the same, one line each: 'kidney, renal' or 'stroke => infarct'.",
+)
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 
@@ -227,10 +232,12 @@ def _delete_images(library: Path, *, ask: bool) -> None:
     "--expand",
     multiple=True,
     metavar="WAY",
-    help="Search for more than was typed only so: pseudo-feedback; or all, or none.",
+    help="How to search for more than was typed: abbreviations, synonyms, pseudo-feedback; all, or "
+    "none. By default synonyms and pseudo-feedback.",
 )
 @_MODEL
 @_COMBINER
+@_SYNONYMS
 @_RERANK
 @click.option(
     "--rerank-ms",
@@ -262,6 +269,7 @@ def search(
     expand: tuple[str, ...],
     model: str | None,
     combiner: str | None,
+    synonyms: str | None,
     rerank: str | None,
     rerank_ms: int | None,
     k: int,
@@ -270,7 +278,7 @@ def search(
     """Search a library by words, by images, by vectors, or by any of them together."""
     from medclip_search import terminal
     from medclip_search.api import Library
-    from medclip_search.search.query import RERANK_MS, Query
+    from medclip_search.search.query import MEASURED, RERANK_MS, Query
 
     if rerank_ms is not None and rerank is None:
         raise UsageError("--rerank-ms: name a cross-encoder too, by --rerank")
@@ -292,9 +300,11 @@ def search(
         fold=fold,
         group=group,
         diversity=diversity,
-        expand=expand or "all",
+        expand=expand or MEASURED,
     )
-    with Library.open(library, model=model, rerank=rerank, combiner=combiner) as opened:
+    with Library.open(
+        library, model=model, rerank=rerank, combiner=combiner, synonyms=synonyms
+    ) as opened:
         hits = opened.search(query, k)
     if as_json:
         for hit in hits:
@@ -426,6 +436,7 @@ def export_reranker(model: str, output: Path | None, int8: bool) -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=8501, show_default=True)
 @_MODEL
 @_COMBINER
+@_SYNONYMS
 @_RERANK
 def serve(library: Path, host: str, port: int, **options: Any) -> None:
     """Serve the app, and the API under /api/v1, until Ctrl-C."""

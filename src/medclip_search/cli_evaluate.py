@@ -64,12 +64,14 @@ _PATH = click.Path(path_type=Path)
 @click.option("--model", metavar="NAME|DIR", help="The encoder's model, where it lies now.")
 @click.option("--rerank", metavar="NAME|DIR", help="A cross-encoder for answers to words.")
 @click.option("--combiner", metavar="FILE", help="What 'combiner train' learnt of the lists.")
+@click.option("--synonyms", metavar="FILE", help="Words that mean the same.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def evaluate(
     library: Path,
     model: str | None,
     rerank: str | None,
     combiner: str | None,
+    synonyms: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -85,7 +87,9 @@ def evaluate(
     way, run_out = _way(options), options["run_out"]
     if run_out is not None:
         _check_writable(run_out)
-    with Library.open(library, model=model, rerank=rerank, combiner=combiner) as opened:
+    with Library.open(
+        library, model=model, rerank=rerank, combiner=combiner, synonyms=synonyms
+    ) as opened:
         found = _evaluate(opened, way, options)
     if run_out is not None:
         try:

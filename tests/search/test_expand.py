@@ -87,7 +87,9 @@ def test_what_may_not_answer_is_no_evidence(
 def test_an_unknown_way_is_refused() -> None:
     with pytest.raises(QueryError, match="'stems' is no way to expand"):
         Query(text="lung", expand="stems")
-    assert Query(text="lung").expand == EXPANSIONS
+    assert Query(text="lung", expand="all").expand == EXPANSIONS
+    assert set(Query(text="lung").expand) < set(EXPANSIONS)
+    assert Query(text="lung", expand="synonyms, abbreviations").expand == EXPANSIONS[1::-1]
     assert Query(text="lung", expand="none").expand == ()
 
 

@@ -21,6 +21,7 @@ from medclip_search.indexes.text import (
     deleted_share,
     update_text_index,
 )
+from medclip_search.indexes.text.abbreviations import Mined
 from medclip_search.indexes.vectors import build_vector_index, is_taught_by
 from medclip_search.library.catalogue import Catalogue, SpaceRecord
 from medclip_search.library.durable import flush_tree, sha256_of
@@ -64,13 +65,20 @@ def derive(
         columns = base.columns
         text = base.text
         if fresh_text and deleted_share(library / base.text):
-            text = _derive_text(library, number, catalogue, None, changed, progress)
+            mined = Mined()
+            text = _derive_text(library, number, catalogue, None, changed, mined, progress)
+            mined.write(library / text)
+            flush_tree(library / text)
     else:
-        start = None if fresh_text else base
-        text = _derive_text(library, number, catalogue, start, changed, progress)
+        start, mined = None if fresh_text else base, Mined()
+        text = _derive_text(library, number, catalogue, start, changed, mined, progress)
         columns = _new_folder(library, f"columns/{number:06d}")
         with progress("filters", catalogue.count(), "case") as advance:
-            build_columns(_told(catalogue.all_cases(), advance), library / columns)
+            # An updated text index hears of what changed; what abbreviations mean, all say.
+            cases = _told(catalogue.all_cases(), advance)
+            build_columns(cases if mined.complete else mined.listen(cases), library / columns)
+        mined.write(library / text)
+        flush_tree(library / text)
         flush_tree(library / columns)
     vectors = {
         record.space.name: _derive_vectors(
@@ -87,6 +95,7 @@ def _derive_text(
     catalogue: WorkCatalogue,
     base: Manifest | None,
     changed: list[int],
+    mined: Mined,
     progress: Progress,
 ) -> str:
     folder = _new_folder(library, f"text/{number:06d}")
@@ -94,12 +103,12 @@ def _derive_text(
     gone = 1.0 if base is None else deleted_share(library / base.text) + len(changed) / (total + 1)
     if base is None or gone > _UPDATE_BELOW or not _is_intact(library, base, base.text):
         with progress("words", total, "case") as advance:
-            build_text_index(_documents(_told(catalogue.all_cases(), advance)), library / folder)
+            cases = mined.listen(_told(catalogue.all_cases(), advance))
+            build_text_index(_documents(cases), library / folder)
     else:
         with progress("words", len(changed), "case") as advance:
             documents = _documents(_told(catalogue.all_cases(changed), advance))
             update_text_index(library / base.text, library / folder, changed, documents)
-    flush_tree(library / folder)
     return folder
 
 

@@ -17,6 +17,7 @@ from medclip_search.cases import Case
 from medclip_search.encoders.base import Floats
 from medclip_search.errors import EncoderUnavailableError, QueryError
 from medclip_search.images import read_image
+from medclip_search.indexes.text.abbreviations import Forms
 from medclip_search.search import explain, filters, retrieve, weighing
 from medclip_search.search.arrange import Arranged, arrange
 from medclip_search.search.combine import Combiner
@@ -48,11 +49,12 @@ def search(
     k: int = 10,
     reader: CrossEncoder | None = None,
     combiner: Combiner | None = None,
+    synonyms: Forms | None = None,
 ) -> Hits:
     """The best ``k`` cases for a query.
 
     A ``reader`` re-ranks the answers to words alone; a ``combiner`` weighs the lists that convex
-    fusion adds up.
+    fusion adds up; ``synonyms`` are words that mean the same.
 
     Raises ``QueryError`` (``k`` below 1, an unknown id), ``FilterError``, ``ImageError`` (a query
     image that cannot be read) and ``EncoderError``.
@@ -69,7 +71,7 @@ def search(
     deep = bool(liked or disliked or tray or query.group)
     depth = max(STEERED_DEPTH if deep else LEAST_DEPTH, 4 * int(k))
     order = generation.columns.order
-    expanded = [expansion(generation, query, text, allowed) for text in query.text]
+    expanded = [expansion(generation, query, text, allowed, synonyms) for text in query.text]
     lists = completed(_lists(generation, query, expanded, liked, depth, allowed, notes), order)
     if combiner is not None and query.fusion == "convex":
         lists = combiner.weighed(lists)
@@ -135,7 +137,7 @@ def _lists(
     wanted, unwanted = images[: len(pictures)], images[len(pictures) :]
     lists: list[RankedList] = []
     for at, (text, meant, more) in enumerate(zip(query.text, words, expanded, strict=True)):
-        found = retrieve.words_lists(generation, text, meant, depth, allowed, more.weights)
+        found = retrieve.words_lists(generation, text, meant, depth, allowed, more.also)
         notes += [*more.notes, *_word_notes(generation, text, found)]
         lists += weighted(found, query.weight("words", at))
     for at, vectors in enumerate(wanted):

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass
 from functools import cache
 
+from medclip_search.indexes.text import ALONE, Also
+from medclip_search.indexes.text.abbreviations import Form, Forms
 from medclip_search.indexes.text.analyser import terms
 from medclip_search.search.feedback import FUNCTION_WORDS
-from medclip_search.search.query import PSEUDO_FEEDBACK, Query
+from medclip_search.search.query import ABBREVIATIONS, PSEUDO_FEEDBACK, SYNONYMS, Query
 from medclip_search.search.retrieve import Mask
 from medclip_search.search.snapshot import Snapshot
 
@@ -47,33 +50,63 @@ SIDES = "left right bilateral unilateral ipsilateral contralateral"
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """What joins a text: weights by term (a typed word's is 1 without it), what words these are
-    as the captions write them, the strongest first, and what to tell the user."""
+    """What a text is searched for beside its words, which words these are as the captions write
+    them, the strongest first, and what to tell the user."""
 
-    weights: dict[str, float] = field(default_factory=dict)
+    also: Also = ALONE
     words: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def expansion(snapshot: Snapshot, query: Query, text: str, allowed: Mask | None) -> Expansion:
+def expansion(
+    snapshot: Snapshot,
+    query: Query,
+    text: str,
+    allowed: Mask | None,
+    synonyms: Forms | None = None,
+) -> Expansion:
     """The expansion of one text of a query, from the captions that may answer."""
     index = snapshot.text
-    most = min(CAPTIONS, int(SHARE * index.size))
-    if PSEUDO_FEEDBACK not in query.expand or not most or index.has_id(text):
+    if not query.expand or index.has_id(text):
         return Expansion()
-    keys, scores = index.search(text, most, allowed, snapshot.columns.order)
-    cases = snapshot.cases(keys.tolist())
-    captions = [cases[key].caption for key in keys.tolist()]
-    asked = frozenset(index.asked(text))
-    weights = feedback_terms(
-        asked,
-        [frozenset(terms(one)) for one in captions],
-        scores.tolist(),
-        index.document_frequency,
-        index.size,
-    )
-    words = as_written([one for one in weights if one not in asked], captions)
-    return Expansion(weights, words, (_note(words),) if words else ())
+    typed = index.plain(text)
+    found: dict[Form, dict[Form, str]] = {}
+    for forms in _sources(snapshot, query, synonyms):
+        for form, others in forms.within(typed):
+            found.setdefault(form, {}).update(others)
+    stand = tuple((form, tuple(others)) for form, others in found.items())
+    names = tuple(written for others in found.values() for written in others.values())
+    notes = [f"Also searched for, as the same: {_listed(names)}."] if names else []
+    weights: dict[str, float] = {}
+    words: tuple[str, ...] = ()
+    most = min(CAPTIONS, int(SHARE * index.size))
+    if PSEUDO_FEEDBACK in query.expand and most:
+        order = snapshot.columns.order
+        keys, scores = index.search(text, most, allowed, order, Also(forms=stand))
+        cases = snapshot.cases(keys.tolist())
+        captions = [cases[key].caption for key in keys.tolist()]
+        asked = frozenset(index.asked(text))
+        weights = feedback_terms(
+            asked,
+            [frozenset(terms(one)) for one in captions],
+            scores.tolist(),
+            index.document_frequency,
+            index.size,
+        )
+        same = {term for others in found.values() for form in others for term in form}
+        new = [term for term in weights if term not in asked and term not in same]
+        words = as_written(new, captions)
+        if words:
+            notes.append(f"Also searched for, from the best captions: {_listed(words)}.")
+    return Expansion(Also(weights, stand), (*names, *words), tuple(notes))
+
+
+def _sources(snapshot: Snapshot, query: Query, synonyms: Forms | None) -> Iterator[Forms]:
+    """The tables of words that mean the same, those that the query may use."""
+    if ABBREVIATIONS in query.expand:
+        yield snapshot.text.abbreviated
+    if SYNONYMS in query.expand and synonyms is not None:
+        yield synonyms
 
 
 def feedback_terms(
@@ -116,16 +149,16 @@ def feedback_terms(
 
 
 def as_written(asked: Sequence[str], captions: Sequence[str]) -> tuple[str, ...]:
-    """For each term the word of the captions that it comes from; in capitals only if never not."""
-    found: dict[str, str] = {}
+    """For each term the word of the captions that it mostly comes from."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
     for caption in captions:
         words, stems = _WORD.findall(caption), terms(caption)
         if len(words) != len(stems):  # a run too long for a word is no term
             words = [word for word in words if terms(word)]
         for word, stem in zip(words, stems, strict=False):
-            if stem not in found or (word.islower() and not found[stem].islower()):
-                found[stem] = word
-    return tuple(found[term] for term in asked if term in found)
+            # A capital is no name at the beginning of a sentence.
+            found[stem][word.lower() if word.istitle() else word] += 1
+    return tuple(found[term].most_common(1)[0][0] for term in asked if term in found)
 
 
 @cache
@@ -137,6 +170,6 @@ def _tells(term: str) -> bool:
     return term not in _silent() and not _DIGIT.search(term)
 
 
-def _note(words: Sequence[str]) -> str:
+def _listed(words: Sequence[str]) -> str:
     more = f" and {len(words) - NAMED} more" if len(words) > NAMED else ""
-    return f"Also searched for, from the best captions: {', '.join(words[:NAMED])}{more}."
+    return f"{', '.join(words[:NAMED])}{more}"

@@ -24,7 +24,11 @@ ImageInput = str | Path | bytes | Image.Image | NDArray[np.uint8]
 """A file's path, a file's bytes, a picture, or an array (H, W) or (H, W, 3) of uint8."""
 
 PSEUDO_FEEDBACK = "pseudo-feedback"
-EXPANSIONS = (PSEUDO_FEEDBACK,)
+ABBREVIATIONS = "abbreviations"
+SYNONYMS = "synonyms"
+EXPANSIONS = (ABBREVIATIONS, SYNONYMS, PSEUDO_FEEDBACK)
+MEASURED = (SYNONYMS, PSEUDO_FEEDBACK)
+"""Those on by default: synonyms are the user's own; abbreviations were not surely better."""
 """The ways in which texts are searched for by more than was typed (``search.expand``)."""
 
 
@@ -46,9 +50,8 @@ class Query:
     ``fusion`` says how the lists of the parts become one: ``convex`` or ``rrf`` (``search.fuse``).
     ``weights`` says how much each part counts beside the others, 1 where nothing is said:
     ``{"words": 0.5, "image": [2, 1]}`` or ``["words=0.5", "image=2,1"]`` (``search.weights``).
-    ``expand`` says by which of
-    ``EXPANSIONS`` ``text`` is searched for by more than was typed: ``"all"``, ``"none"``, or those
-    named.
+    ``expand`` says by which of ``EXPANSIONS`` ``text`` is searched for by more than was typed:
+    those named, ``"all"`` or ``"none"``.
 
     ``fold`` shows a picture that several hits have once (not where filters alone browse);
     ``group`` names a field, such as ``article``, of each value of which one hit is shown;
@@ -75,7 +78,7 @@ class Query:
     fold: bool = True
     group: str = ""
     diversity: float = 0.0
-    expand: str | Sequence[str] = "all"
+    expand: str | Sequence[str] = MEASURED
     not_id: str | Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -126,7 +129,8 @@ class Query:
 
 
 def _expansions(asked: str | Sequence[str]) -> tuple[str, ...]:
-    named = (asked,) if isinstance(asked, str) else tuple(asked)
+    several = (asked,) if isinstance(asked, str) else tuple(asked)
+    named = tuple(one.strip() for text in several for one in str(text).split(","))
     if named in (("all",), ("none",)):
         return EXPANSIONS if named == ("all",) else ()
     for one in named:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from medclip_search.encoders.base import Floats
 from medclip_search.errors import QueryError
+from medclip_search.indexes.text import ALONE, Also
 from medclip_search.search.fuse import RankedList, Scale
 from medclip_search.search.snapshot import Snapshot
 
@@ -66,15 +67,15 @@ def words_lists(
     vectors: Mapping[str, Floats],
     depth: int,
     allowed: Mask | None,
-    also: Mapping[str, float] | None = None,
+    also: Also = ALONE,
 ) -> list[RankedList]:
     """The lists of one text: ``words`` (BM25), and those of its vectors.
 
     ``words:SPACE`` holds the nearest pictures, ``words-to-captions:SPACE`` the nearest captions.
     Where no space embeds words, pictures without captions are reached through the captions:
     they are ranked by likeness to the mean of the best captioned hits' pictures, which weighs the
-    less, the less of the words these hits have. ``also`` are terms that BM25 looks for too, with
-    their weights (``search.expand``).
+    less, the less of the words these hits have. ``also`` is what BM25 looks for beside the
+    words (``search.expand``).
     """
     words = _words(snapshot, text, depth, allowed, also)
     lists = [words]
@@ -218,7 +219,7 @@ def _words(
     text: str,
     depth: int,
     allowed: Mask | None,
-    also: Mapping[str, float] | None,
+    also: Also,
 ) -> RankedList:
     index = snapshot.text
     keys, scores = index.search(text, depth, allowed, snapshot.columns.order, also)

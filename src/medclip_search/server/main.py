@@ -34,16 +34,20 @@ def serve(
     model: str | None = None,
     rerank: str | None = None,
     combiner: str | None = None,
+    synonyms: str | None = None,
 ) -> None:
     """Serve a library until interrupted; returns after Ctrl-C.
 
     ``model`` is where the encoder's model lies here, ``rerank`` a cross-encoder that re-ranks
-    answers to words, ``combiner`` a file of what was learnt of the lists (``Library.open``).
+    answers to words, ``combiner`` a file of what was learnt of the lists, ``synonyms`` one of words
+    that mean the same (``Library.open``).
     ``port`` 0 takes a free one. The address is printed on stdout once the port is held. Raises
     ``MedClipError`` (or its kin, for the library and the state) where it cannot start.
     """
     with (
-        Library.open(library_path, model=model, rerank=rerank, combiner=combiner) as library,
+        Library.open(
+            library_path, model=model, rerank=rerank, combiner=combiner, synonyms=synonyms
+        ) as library,
         State.open() as state,
     ):
         listening = _listen(host, port)

@@ -32,7 +32,7 @@ from medclip_search.errors import (
 from medclip_search.images import read_image
 from medclip_search.search.fuse import Fusion
 from medclip_search.search.hits import case_to_json
-from medclip_search.search.query import EXPANSIONS, MOST_RERANK_MS, RERANK_MS, Query
+from medclip_search.search.query import EXPANSIONS, MEASURED, MOST_RERANK_MS, RERANK_MS, Query
 from medclip_search.server.uploads import LIMIT_MB, bounded, keep_in_memory
 
 MOST_HITS = 1000
@@ -99,8 +99,8 @@ class Search(BaseModel):
     diversity: float = Field(default=0, ge=0, le=1, description="prefer hits unlike those above")
     expand: str | list[str] = Field(
         default=[],
-        description="how words are searched for by more than was typed: `all` (as it is when left "
-        f"out), `none`, or some of: {', '.join(EXPANSIONS)}",
+        description="how words are searched for by more than was typed: `all`, `none`, or some of "
+        f"{', '.join(EXPANSIONS)}; by default {' and '.join(MEASURED)}",
     )
     k: int = Field(default=10, ge=1, le=MOST_HITS, description="how many hits")
 
@@ -245,7 +245,7 @@ def _query(
         fold=body.fold,
         group=body.group,
         diversity=body.diversity,
-        expand=body.expand or "all",
+        expand=body.expand or MEASURED,
     )
 
 

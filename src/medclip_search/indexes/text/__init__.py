@@ -6,10 +6,13 @@ from medclip_search.indexes.text.building import (
     deleted_share,
     update_text_index,
 )
+from medclip_search.indexes.text.compiling import ALONE, Also
 from medclip_search.indexes.text.index import TextIndex
 from medclip_search.indexes.text.language import faults
 
 __all__ = [
+    "ALONE",
+    "Also",
     "TextDocument",
     "TextIndex",
     "build_text_index",

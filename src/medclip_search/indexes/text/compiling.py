@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,6 +11,7 @@ from typing import Any
 
 import tantivy
 
+from medclip_search.indexes.text.abbreviations import Form
 from medclip_search.indexes.text.analyser import folded_words, terms
 from medclip_search.indexes.text.building import FIELD_WEIGHTS
 from medclip_search.indexes.text.language import Group, Node, Occur, Phrase, Word, parse
@@ -26,6 +28,22 @@ _COMMON_ID_LENGTH = 6
 Clauses = list[tuple[tantivy.Occur, tantivy.Query]]
 
 
+@dataclass(frozen=True, slots=True)
+class Also:
+    """What a text is searched for beside its own words.
+
+    ``terms`` may be there too, each with its weight beside a word's 1. ``forms`` stand for words of
+    the text: whichever is there, it counts once, as the words it stands for.
+    """
+
+    terms: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    forms: tuple[tuple[Form, tuple[Form, ...]], ...] = ()
+
+
+ALONE = Also()
+"""Nothing beside its own words."""
+
+
 class Compiler:
     """Makes queries for one searcher; as immutable as it."""
 
@@ -40,15 +58,16 @@ class Compiler:
             [clause for term, weight in weights.items() for clause in self._any_field(term, weight)]
         )
 
-    def query(self, words: str, also: Mapping[str, float] | None = None) -> tantivy.Query:
+    def query(self, words: str, also: Also = ALONE) -> tantivy.Query:
         """A text as a query, and terms that may be there too."""
         tree, guesses = parse(words), _Guesses(FUZZY_WORDS)
         if all(occur is Occur.MAY and isinstance(node, Word) for occur, node in _flat(tree)):
             return self._compile(tree, guesses, also)
-        required = (tantivy.Occur.Must, self._compile(tree, guesses))
-        if not also:
+        required = (tantivy.Occur.Must, self._compile(tree, guesses, Also(forms=also.forms)))
+        if not also.terms:
             return tantivy.Query.boolean_query([required])
-        return tantivy.Query.boolean_query([required, (tantivy.Occur.Should, self.of_terms(also))])
+        more = (tantivy.Occur.Should, self.of_terms(also.terms))
+        return tantivy.Query.boolean_query([required, more])
 
     def all_of(self, words: str) -> tantivy.Query | None:
         """All the words, and all quoted phrases, as they are spelt; ``None`` where none is."""
@@ -58,9 +77,7 @@ class Compiler:
             return None
         return tantivy.Query.boolean_query([(tantivy.Occur.Must, q) for q in queries])
 
-    def _compile(
-        self, group: Group, guesses: _Guesses, also: Mapping[str, float] | None = None
-    ) -> tantivy.Query:
+    def _compile(self, group: Group, guesses: _Guesses, also: Also = ALONE) -> tantivy.Query:
         clauses: list[tuple[tantivy.Occur, tantivy.Query]] = []
         # A term counts once however often it is typed: repeating "of" is no wish for it.
         bag: dict[str, float] = {}
@@ -73,9 +90,14 @@ class Compiler:
             query = self._strict(node, _Guesses(0) if occur is Occur.NOT else guesses)
             if query is not None:
                 clauses.append((_OCCUR[occur], query))
+        for form, others in also.forms:
+            if all(term in bag for term in form):
+                clauses.append((tantivy.Occur.Should, self._whichever(form, others)))
+                for term in form:
+                    del bag[term]
         for term in bag:
             clauses += [(tantivy.Occur.Should, q) for q in self._guess(term, guesses)]
-        for term, weight in (also or {}).items():
+        for term, weight in also.terms.items():
             bag[term] = bag.get(term, 0.0) + weight
         for term, weight in bag.items():
             clauses += self._any_field(term, weight)
@@ -83,6 +105,24 @@ class Compiler:
             everything = tantivy.Query.const_score_query(tantivy.Query.all_query(), 0.0)
             clauses.append((tantivy.Occur.Must, everything))
         return tantivy.Query.boolean_query(clauses)
+
+    def _whichever(self, form: Form, others: Iterable[Form]) -> tantivy.Query:
+        """A form or another, whichever scores more, all as rare as the first."""
+        typed = [clause for term in dict.fromkeys(form) for clause in self._any_field(term, 1.0)]
+        own = self._rarity_of(form)
+        queries = [tantivy.Query.boolean_query(typed)] if typed else []
+        for other in others:
+            scale = own / self._rarity_of(other) if typed else 1.0
+            for field_name, weight in FIELD_WEIGHTS.items():
+                if len(other) == 1:
+                    query = self.term(field_name, other[0])
+                else:
+                    query = tantivy.Query.phrase_query(self._schema, field_name, list(other))
+                queries.append(tantivy.Query.boost_query(query, weight * scale))
+        return tantivy.Query.disjunction_max_query(queries)
+
+    def _rarity_of(self, form: Form) -> float:
+        return sum(self.rarity(self.frequency("caption", term)) for term in form)
 
     def _strict(self, node: Node, guesses: _Guesses) -> tantivy.Query | None:
         """A node as a query that holds or does not; ``None`` for a node without terms."""
@@ -293,6 +333,16 @@ def asked_texts(group: Group) -> Iterator[str]:
             yield from asked_texts(node)
         elif isinstance(node, Phrase) or not (node.prefix or node.distance or node.wild):
             yield node.text
+
+
+def plain_terms(group: Group) -> Form:
+    """The terms of the words that may be there, in their order."""
+    return tuple(
+        term
+        for occur, node in _flat(group)
+        if occur is Occur.MAY and isinstance(node, Word) and _is_plain(node)
+        for term in terms(node.text)
+    )
 
 
 def leaves(group: Group) -> Iterator[Word | Phrase]:

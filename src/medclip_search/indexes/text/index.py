@@ -19,9 +19,18 @@ import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
+from medclip_search.indexes.text import abbreviations
+from medclip_search.indexes.text.abbreviations import Abbreviation, Form, both_ways
 from medclip_search.indexes.text.analyser import ANALYSER, terms
 from medclip_search.indexes.text.building import FIELD_WEIGHTS
-from medclip_search.indexes.text.compiling import Compiler, asked_texts, leaves
+from medclip_search.indexes.text.compiling import (
+    ALONE,
+    Also,
+    Compiler,
+    asked_texts,
+    leaves,
+    plain_terms,
+)
 from medclip_search.indexes.text.files import Counts, damaged, links_to, open_index, read_counts
 from medclip_search.indexes.text.language import Word, parse
 from medclip_search.indexes.text.marks import id_mark, marks_of_query
@@ -46,7 +55,14 @@ _BITS = 23  # whole numbers that a float32 score holds exactly
 class TextIndex:
     """An opened text index; immutable, and safe for use by several threads and processes."""
 
-    def __init__(self, counts: Counts, searcher: tantivy.Searcher, schema: tantivy.Schema) -> None:
+    def __init__(
+        self,
+        counts: Counts,
+        searcher: tantivy.Searcher,
+        schema: tantivy.Schema,
+        mined: Sequence[Abbreviation] = (),
+    ) -> None:
+        self.abbreviated = both_ways(mined)
         self._counts = counts
         self._searcher = searcher
         self._schema = schema
@@ -67,8 +83,9 @@ class TextIndex:
             index = open_index(folder, private)
             try:
                 index.config_reader("manual")
-                return cls(read_counts(folder), index.searcher(), index.schema)
-            except ValueError as error:
+                mined = abbreviations.read(folder)
+                return cls(read_counts(folder), index.searcher(), index.schema, mined)
+            except (ValueError, TypeError) as error:
                 raise damaged(folder, error, private) from error
 
     def close(self) -> None:
@@ -94,6 +111,7 @@ class TextIndex:
             "b": B,
             "fields": dict(FIELD_WEIGHTS),
             "bytes": counts.bytes,
+            "forms of abbreviations": len(self.abbreviated.others),
         }
 
     def terms(self, text: str) -> list[str]:
@@ -104,6 +122,10 @@ class TextIndex:
         """The terms that a query text asks for, each once; not those it forbids."""
         texts = asked_texts(parse(words))
         return list(dict.fromkeys(term for text in texts for term in terms(text)))
+
+    def plain(self, words: str) -> Form:
+        """The terms of the words of a text that may be there, in their order."""
+        return plain_terms(parse(words))
 
     def document_frequency(self, term: str) -> int:
         """How many captions hold a term (as ``terms`` gives it)."""
@@ -131,17 +153,16 @@ class TextIndex:
         k: int,
         allowed: Mask | None = None,
         order: Order | None = None,
-        also: Mapping[str, float] | None = None,
+        also: Also = ALONE,
     ) -> tuple[Keys, Scores]:
         """The best ``k`` cases for words (see ``language``): keys and scores, best first.
 
         ``allowed`` (one bool a case key) leaves the others out. Equal scores go by
         ``order[key]``, the rank of the case's id, or else by key. A case whose id or whole
         caption is the query comes first, with at least the score of the best of the others.
-        ``also`` are terms (as ``terms`` gives them) that may be there too, each with its weight
-        beside a word's 1; what the words require or forbid they cannot change.
+        ``also`` is what is searched for beside the words, which cannot change what they require
+        or forbid.
         """
-        also = also or {}
         query = self._compiler.query(words, also)
         marks = {
             m: w for m, w in marks_of_query(words).items() if self._compiler.frequency("exact", m)
@@ -149,7 +170,7 @@ class TextIndex:
         if not marks:
             return self._best(query, k, allowed, order)
         # More than any sum of weights can be, so that nothing else comes before.
-        weight = len(terms(words)) + 1 + sum(also.values())
+        weight = len(terms(words)) + 1 + sum(also.terms.values())
         bonus = 8.0 * weight * (1 + math.log(self.size + 1))
         exact = tantivy.Query.disjunction_max_query(
             [
@@ -186,7 +207,7 @@ class TextIndex:
         """As ``search``, for terms (as ``terms`` gives them), each with a positive weight."""
         return self._best(self._compiler.of_terms(weights), k, allowed, order)
 
-    def score(self, words: str, keys: Keys, also: Mapping[str, float] | None = None) -> Scores:
+    def score(self, words: str, keys: Keys, also: Also = ALONE) -> Scores:
         """The BM25 scores that ``search`` would give these cases, (m,) float32, 0 for no match.
 
         A case whose id or whole caption is the query gets the score of its words alone.
@@ -197,13 +218,13 @@ class TextIndex:
         """As ``score``, for what ``search_terms`` asks."""
         return self._score(self._compiler.of_terms(weights), keys)
 
-    def full_score(self, words: str, also: Mapping[str, float] | None = None) -> float:
+    def full_score(self, words: str, also: Also = ALONE) -> float:
         """What a caption of average length with each plain word and phrase once would score.
 
         Words that no case has count as the rarest; what must not be there does not count.
         """
         asked = dict.fromkeys(self.asked(words), 1.0)
-        for term, weight in (also or {}).items():
+        for term, weight in also.terms.items():
             asked[term] = asked.get(term, 0.0) + weight
         return sum(
             w * self._compiler.rarity(self._compiler.frequency("caption", term))

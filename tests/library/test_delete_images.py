@@ -353,9 +353,9 @@ def test_roco_goes_on_without_its_images(tmp_path: Path) -> None:
     (folder / "images").mkdir(parents=True)
     lines = []
     for seed in range(3):
-        draw(seed).save(folder / "images" / f"ROCO_0000{seed}.jpg")
+        draw(seed).save(folder / "images" / f"ROCO_0000{seed}.jpg", quality=95)
         lines.append(f"ROCO_0000{seed}\t {caption(seed)}")
-    draw(3).save(folder / "images" / "ROCO_00003.jpg")  # no caption names it
+    draw(3).save(folder / "images" / "ROCO_00003.jpg", quality=95)  # no caption names it
     lines.append("ROCO_00004\t Its image was never there")
     (folder / "captions.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     library = tmp_path / "library"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         StateError,
         UsageError,
     )
-    from medclip_search.search.hits import Hit, Hits
+    from medclip_search.search.hits import Hit, Hits, Suggestion
     from medclip_search.search.query import Query
 
 __version__ = "0.1.0"
@@ -57,6 +57,7 @@ __all__ = [
     "Query",
     "QueryError",
     "StateError",
+    "Suggestion",
     "UsageError",
     "build",
     "remove",
@@ -72,6 +73,7 @@ _HOMES = {
     "ImageSource": "cases",
     "Hit": "search.hits",
     "Hits": "search.hits",
+    "Suggestion": "search.hits",
     "Query": "search.query",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -36,7 +37,7 @@ from medclip_search.library.workcatalogue import WorkCatalogue
 from medclip_search.progress import SILENT, Progress
 from medclip_search.search import engine, examples, filters
 from medclip_search.search.combine import Combiner, read_combiner
-from medclip_search.search.hits import Hits
+from medclip_search.search.hits import Hits, Suggestion
 from medclip_search.search.query import Query
 from medclip_search.search.synonyms import read_synonyms
 
@@ -112,6 +113,13 @@ class Library:
         return engine.search(
             self._generation, query, k, self._reader, self._combiner, self._synonyms
         )
+
+    def suggest(self, query: Query, n: int = 8) -> tuple[Suggestion, ...]:
+        """What the best hits of a query are called, the weightiest first (``search.suggest``).
+
+        With an image this answers what it is likely called. Raises as ``search``.
+        """
+        return self.search(replace(query, suggest=n), 1).suggestions
 
     def case(self, case_id: str) -> Case:
         """The case with this id; raises ``CaseNotFoundError``."""

@@ -245,6 +245,13 @@ def _delete_images(library: Path, *, ask: bool) -> None:
     metavar="N",
     help="How many milliseconds it may take; by default 300.",
 )
+@click.option(
+    "--suggest",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Tell N phrases that the best hits are called by: what an image may be of.",
+)
 @click.option("-k", type=int, default=10, show_default=True, help="How many hits.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def search(
@@ -272,6 +279,7 @@ def search(
     synonyms: str | None,
     rerank: str | None,
     rerank_ms: int | None,
+    suggest: int,
     k: int,
     as_json: bool,
 ) -> None:
@@ -296,6 +304,7 @@ def search(
         not_id=not_id,
         fusion=fusion,
         weights=weights,
+        suggest=suggest,
         rerank_ms=RERANK_MS if rerank_ms is None else rerank_ms,
         fold=fold,
         group=group,
@@ -312,6 +321,8 @@ def search(
     else:
         click.echo(terminal.table(hits, explain=explain))
         terminal.say(terminal.closing(hits))
+    if hits.suggestions:
+        terminal.say(terminal.suggested(hits))
     for note in hits.notes:
         terminal.say(f"note: {note}")
 

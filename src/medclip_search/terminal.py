@@ -115,6 +115,11 @@ def closing(hits: Hits) -> str:
     return f"{counted(len(hits), 'hit')} in {hits.milliseconds:.0f} ms. {NOT_FOR_DIAGNOSIS}"
 
 
+def suggested(hits: Hits) -> str:
+    """What the best hits are called, with how many cases of the library are called so too."""
+    return "called: " + "; ".join(f"{one.text} ({one.cases:,})" for one in hits.suggestions)
+
+
 def counted(number: int, noun: str, several: str = "") -> str:
     """``1 case``, ``2 cases``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {several or noun + 's'}"

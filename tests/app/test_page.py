@@ -160,6 +160,18 @@ def test_words_refine_an_image_that_stays(page: Page, pictures: Path) -> None:
     expect(chip(page, "figure 7.png").locator("img")).to_be_visible()
 
 
+def test_what_like_figures_are_called_joins_the_words(page: Page, pictures: Path) -> None:
+    ask(page, "", pictures / "figure 7.png")
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    offered = page.locator(".st-key-called").get_by_role("button")
+    expect(offered.first).to_be_visible(timeout=LONG)
+    name = offered.first.text_content() or ""
+    offered.first.click()
+    expect(chip(page, f"“{name}”")).to_be_visible(timeout=LONG)
+    expect(chip(page, "figure 7.png").locator("img")).to_be_visible()
+    expect(page.locator(".st-key-called").get_by_role("button", name=name)).to_have_count(0)
+
+
 def test_words_and_images_are_taken_back_one_by_one(page: Page, pictures: Path) -> None:
     ask(page, "cyst & <b>wall</b>")
     words = chip(page, "“cyst & <b>wall</b>”")

@@ -79,6 +79,16 @@ def test_fusion_and_weights(cli: Cli, place: Path) -> None:
     assert shares[0] == pytest.approx(9 / 61)
 
 
+def test_what_hits_are_called_is_told_below_them(cli: Cli, place: Path) -> None:
+    asked = ("search", place / "lib", "--image", place / "query.png", "-k", 2)
+    status, out, err = cli(*asked, "--suggest", 3)
+    (line,) = (line for line in err.splitlines() if line.startswith("called: "))
+    assert status == 0
+    assert 1 <= len(line.removeprefix("called: ").split("; ")) <= 3
+    assert "called" not in out
+    assert "called" not in cli(*asked)[2]
+
+
 def test_no_hits_is_an_answer(cli: Cli, place: Path) -> None:
     status, out, _ = cli("search", place / "lib", "zzzyqx", "--json")
     assert (status, out) == (0, "")
@@ -130,6 +140,7 @@ def test_filters_unwanted_words_and_feedback(cli: Cli, place: Path) -> None:
         (["search", "{}/lib", "--image", "{}"], 1, "lder"),
         (["search", "{}/lib", "x", "--like", "no-such-id"], 2, "no-such-id"),
         (["search", "{}/lib", "x", "--fusion", "sum"], 2, "sum"),
+        (["search", "{}/lib", "x", "--suggest", "-1"], 2, "suggest: -1: ask for 0 to 50"),
         (["search", "{}/lib", "x", "--weight", "words=-1"], 2, "weights: words must be 0 or more"),
         (["search", "{}/lib", "x", "--not-id", "no-such-id"], 2, "no-such-id"),
         (["search", "{}/lib", "x", "--frobnicate"], 2, "--frobnicate"),

@@ -160,6 +160,14 @@ def test_groups_and_diversity_by_json_and_by_form(client: TestClient, library: L
     assert client.post("/search", json={"words": "x", "diversity": 2}).status_code == 422
 
 
+def test_what_hits_are_called(client: TestClient, library: Library) -> None:
+    answer = client.post("/search", json={"words": "chest", "suggest": 4, "k": 1})
+    expected = library.suggest(Query("chest"), 4)
+    assert expected
+    assert answer.json()["suggestions"] == [one.to_json() for one in expected]
+    assert client.post("/search", json={"words": "chest"}).json()["suggestions"] == []
+
+
 def test_a_hit_leads_to_its_pictures_and_hides_the_disk(client: TestClient, corpus: Path) -> None:
     answer = client.post("/search", json={"words": "patella", "k": 1})
     (hit,) = answer.json()["hits"]

@@ -28,6 +28,7 @@ def results(shared: Shared, library: Library, session: Session, where: tuple[str
     if hits is None:
         return False
     _headline(shared, library, session, hits, feedback)
+    _called(session, hits)
     if not hits:
         st.info("No figure matches. Try other words, or take a filter away.")
         return True
@@ -115,6 +116,23 @@ def _headline(
             )
     for note in hits.notes:
         st.caption(plain(note))
+
+
+def _called(session: Session, hits: Hits) -> None:
+    """What the figures found are called; a click adds the words to the query."""
+    if not hits.suggestions:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="called"):
+        st.caption("Figures like it are called", width="content")
+        for one in hits.suggestions:
+            st.button(
+                plain(one.text),
+                key=f"called-{one.text}",
+                type="tertiary",
+                help=f"Search for {plain(one.text)} too",
+                on_click=session.ask,
+                kwargs={"words": f"{session.words} {one.text}".strip()},
+            )
 
 
 def _more(session: Session, hits: Hits) -> None:

@@ -21,6 +21,9 @@ PAGE = 24
 MOST = 10 * PAGE
 """How many figures are shown before the page asks for a narrower search."""
 
+SUGGESTED = 6
+"""So many phrases are shown that figures like an image are called by."""
+
 _PREVIEW = 144  # pixels: a 72-pixel preview on a fine screen
 
 
@@ -87,6 +90,7 @@ class Session:
             like=feedback.likes,
             dislike=feedback.dislikes,
             tray=tray if feedback else (),
+            suggest=SUGGESTED if self.images else 0,
         )
 
     def key(self) -> str:

@@ -29,6 +29,7 @@ from medclip_search.search.reading import read_texts
 from medclip_search.search.rerank import Reranked, rerank
 from medclip_search.search.snapshot import Snapshot
 from medclip_search.search.steer import Steered, steer
+from medclip_search.search.suggest import suggest
 from medclip_search.search.weighing import Given
 
 if TYPE_CHECKING:
@@ -84,8 +85,9 @@ def search(
         keys, scores = steered.keys, steered.totals
     arranged = arrange(generation, query, keys, scores, int(k))
     hits = _hits(generation, query, expanded, keys, scores, lists, read, steered, arranged)
+    called = suggest(generation, keys.tolist(), query.text, query.suggest) if query.suggest else ()
     milliseconds = (time.perf_counter() - began) * 1000
-    return Hits(hits, tuple(dict.fromkeys(notes)), generation.number, milliseconds)
+    return Hits(hits, tuple(dict.fromkeys(notes)), generation.number, milliseconds, called)
 
 
 def _judged(generation: Snapshot, query: Query) -> tuple[list[int], list[int]]:

@@ -151,17 +151,37 @@ def case_to_json(case: Case) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What the best hits are called: a phrase as their captions write it.
+
+    ``weight`` is the weight of evidence, in nats, that having it gives for being among them;
+    ``hits`` and ``cases`` say how many of their captions, and of the library's, have it.
+    """
+
+    text: str
+    weight: float
+    hits: int
+    cases: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The one JSON form of a suggestion."""
+        return {"text": self.text, "weight": self.weight, "hits": self.hits, "cases": self.cases}
+
+
+@dataclass(frozen=True, slots=True)
 class Hits(Sequence[Hit]):
     """The answers to one query, best first, from one generation.
 
     ``notes`` are plain sentences about how the query was answered (``compact`` cannot embed
     words, so they met the captions only). ``milliseconds`` is the time the search took.
+    ``suggestions``, where the query asked for any, are phrases that the best hits are called by.
     """
 
     hits: tuple[Hit, ...]
     notes: tuple[str, ...] = ()
     generation: int = 0
     milliseconds: float = 0.0
+    suggestions: tuple[Suggestion, ...] = ()
 
     @overload
     def __getitem__(self, index: int) -> Hit: ...

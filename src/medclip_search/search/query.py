@@ -20,6 +20,9 @@ RERANK_MS = 300
 """What a cross-encoder may take, in milliseconds, unless a query says otherwise."""
 MOST_RERANK_MS = 60_000
 
+MOST_SUGGESTED = 50
+"""So many phrases can be asked for."""
+
 ImageInput = str | Path | bytes | Image.Image | NDArray[np.uint8]
 """A file's path, a file's bytes, a picture, or an array (H, W) or (H, W, 3) of uint8."""
 
@@ -57,6 +60,8 @@ class Query:
     ``group`` names a field, such as ``article``, of each value of which one hit is shown;
     ``diversity``, 0 to 1, prefers hits unlike those above them.
 
+    ``suggest`` asks for so many phrases that the best hits are called by (``search.suggest``).
+
     Raises ``QueryError`` where nothing is wanted at all, or an id is blank (left out, it would
     give an answer to another question), and ``FilterError`` for a blank filter.
     """
@@ -80,6 +85,7 @@ class Query:
     diversity: float = 0.0
     expand: str | Sequence[str] = MEASURED
     not_id: str | Sequence[str] = ()
+    suggest: int = 0
 
     def __post_init__(self) -> None:
         for name in ("text", "not_text", "where", "like", "dislike", "tray", "not_id"):
@@ -117,6 +123,11 @@ class Query:
             raise QueryError(f"rerank_ms: give 0 to {MOST_RERANK_MS} milliseconds")
         if self.fusion not in FUSIONS:
             raise QueryError(f"fusion: {self.fusion}: choose one of: {', '.join(FUSIONS)}")
+        number = self.suggest
+        if isinstance(number, bool) or not isinstance(number, int | np.integer):
+            raise QueryError("suggest: give a whole number of phrases")
+        if not 0 <= number <= MOST_SUGGESTED:
+            raise QueryError(f"suggest: {number}: ask for 0 to {MOST_SUGGESTED} phrases")
         parts = {part: len(getattr(self, field)) for part, field in PARTS.items()}
         object.__setattr__(self, "weights", part_weights(self.weights, parts))
         if not (self.text or self.image or self.vector or self.where or self.like):

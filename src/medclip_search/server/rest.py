@@ -32,7 +32,14 @@ from medclip_search.errors import (
 from medclip_search.images import read_image
 from medclip_search.search.fuse import Fusion
 from medclip_search.search.hits import case_to_json
-from medclip_search.search.query import EXPANSIONS, MEASURED, MOST_RERANK_MS, RERANK_MS, Query
+from medclip_search.search.query import (
+    EXPANSIONS,
+    MEASURED,
+    MOST_RERANK_MS,
+    MOST_SUGGESTED,
+    RERANK_MS,
+    Query,
+)
 from medclip_search.server.uploads import LIMIT_MB, bounded, keep_in_memory
 
 MOST_HITS = 1000
@@ -44,7 +51,7 @@ _TEXT_FIELDS = (
     *("weights", "expand"),
 )
 _FILE_FIELDS = ("image", "not_image")
-_PLAIN_FIELDS = ("k", "fusion", "fold", "group", "diversity", "rerank", "rerank_ms")
+_PLAIN_FIELDS = ("k", "fusion", "fold", "group", "diversity", "rerank", "rerank_ms", "suggest")
 _CACHED = {"Cache-Control": "private, max-age=60, stale-while-revalidate=86400"}
 
 
@@ -102,6 +109,12 @@ class Search(BaseModel):
         description="how words are searched for by more than was typed: `all`, `none`, or some of "
         f"{', '.join(EXPANSIONS)}; by default {' and '.join(MEASURED)}",
     )
+    suggest: int = Field(
+        default=0,
+        ge=0,
+        le=MOST_SUGGESTED,
+        description="how many phrases that the best hits are called by to tell",
+    )
     k: int = Field(default=10, ge=1, le=MOST_HITS, description="how many hits")
 
 
@@ -137,6 +150,7 @@ def create_api(library: Callable[[], Library]) -> FastAPI:
             {
                 "hits": [hit.to_json() | _addresses(root, hit.case) for hit in hits],
                 "notes": list(hits.notes),
+                "suggestions": [one.to_json() for one in hits.suggestions],
                 "generation": hits.generation,
                 "milliseconds": hits.milliseconds,
                 "disclaimer": NOT_FOR_DIAGNOSIS,
@@ -240,6 +254,7 @@ def _query(
         space=body.space,
         fusion=body.fusion,
         weights=body.weights,
+        suggest=body.suggest,
         rerank=body.rerank,
         rerank_ms=body.rerank_ms,
         fold=body.fold,

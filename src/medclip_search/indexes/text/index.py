@@ -131,6 +131,14 @@ class TextIndex:
         """How many captions hold a term (as ``terms`` gives it)."""
         return self._compiler.frequency("caption", term)
 
+    def phrase_frequency(self, terms: Sequence[str]) -> int:
+        """How many captions hold terms (as ``terms`` gives them) side by side, in this order."""
+        if len(terms) == 1:
+            return self.document_frequency(terms[0])
+        query = tantivy.Query.phrase_query(self._schema, "caption", list(terms))
+        found: Any = self._searcher.search(query, 1)
+        return int(found.count)
+
     def unknown(self, words: str) -> list[str]:
         """The pieces of a query text none of whose terms any case has, for a note to the user."""
         pieces = [

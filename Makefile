@@ -31,6 +31,8 @@ bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.compact_medpix
 	$(BIN)/python -m benchmarks.compact_choices
 	$(BIN)/python -m benchmarks.medpix_library
+	$(BIN)/python -m benchmarks.duplicates
+	$(BIN)/python -m benchmarks.diversity
 	$(BIN)/python -m benchmarks.clip_runtimes
 	$(BIN)/python -m benchmarks.med_words
 	$(BIN)/python -m benchmarks.roco_cuis

@@ -21,8 +21,10 @@ from medclip_search.search.snapshot import Snapshot
 Keys = NDArray[np.int64]
 Doubles = NDArray[np.float64]
 
-POOL = 300
-"""Duplicates are looked for, and diversity is sought, among no more than this many."""
+FOLDED = 60
+"""Duplicates are looked for among no more than this many of the best."""
+SPREAD = 300
+"""Diversity is sought among no more than this many of the best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,8 @@ def arrange(snapshot: Snapshot, query: Query, keys: Keys, scores: Doubles, k: in
     # Whoever browses by filters alone wants them all.
     asked = bool(query.text or query.image or query.vector or query.like)
     if query.fold and asked:
-        wide = bool(query.group or query.diversity)
-        pool = min(POOL, len(keys) if wide else k + max(10, k // 10))
+        spread = bool(query.group or query.diversity)
+        pool = FOLDED if spread else min(FOLDED, k + 10)
         first = np.arange(len(keys))
         first[:pool] = duplicates(snapshot, keys[:pool])
         folded = _by_key(keys, first)
@@ -64,10 +66,10 @@ def arrange(snapshot: Snapshot, query: Query, keys: Keys, scores: Doubles, k: in
         gathered = _by_key(keys[places], first)
         places = places[first == np.arange(len(places))]
     if query.diversity:
-        best = places[:POOL]
+        best = places[:SPREAD]
         alike = likeness(snapshot, keys[best])
         order = mmr(stretched(scores[best]), alike, query.diversity, k)
-        places = np.concatenate((best[order], places[POOL:]))
+        places = np.concatenate((best[order], places[SPREAD:]))
     places = places[:k]
     shown = set(keys[places].tolist())
     folded = {key: others for key, others in folded.items() if key in shown}

@@ -1,8 +1,8 @@
 """Near-duplicates: of hits that show the same picture, the first stands for all.
 
 Vectors propose and pixels decide. Of the best hits, pairs whose vectors are very near are looked
-at, nearest first and no more than ``MOST``: the thumbnails that the library keeps are compared by
-``images.sameness``. Alike is not the same: neighbouring slices stay apart.
+at, nearest first, until several were only alike: the thumbnails that the library keeps are compared
+by ``images.sameness``. Alike is not the same: neighbouring slices stay apart.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from medclip_search.search.snapshot import Snapshot
 
 Keys = NDArray[np.int64]
 
-ALIKE = 0.8
+ALIKE = 0.88
 """Vectors of a centred space with this cosine or more may be of the same picture."""
 ALIKE_UNCENTRED = 0.95
 """The same where all vectors lean to one side, and all cosines are high."""
-MOST = 8
-"""So many pairs of pictures are looked at in one search."""
+MOST = 24
+"""So many pairs of pictures are looked at in one search, at most."""
+ENOUGH = 3
+"""After so many that were only alike, pairs less near are not looked at."""
 
 
 def duplicates(snapshot: Snapshot, keys: Keys) -> NDArray[np.int64]:
@@ -32,10 +34,15 @@ def duplicates(snapshot: Snapshot, keys: Keys) -> NDArray[np.int64]:
     A case that no earlier one equals has its own place.
     """
     first = np.arange(len(keys))
+    only_alike = 0
     for one, other in _alike(snapshot, keys)[:MOST]:
         a, b = sorted((first[one], first[other]))
-        if a != b and _is_same(snapshot, int(keys[one]), int(keys[other])):
+        if a == b:
+            continue
+        if _is_same(snapshot, int(keys[one]), int(keys[other])):
             first[first == b] = a
+        elif (only_alike := only_alike + 1) == ENOUGH:
+            break
     return first
 
 

@@ -24,6 +24,7 @@ from medclip_search.search.combine import Combiner
 from medclip_search.search.expand import Expansion, expansion
 from medclip_search.search.fuse import RankedList, completed, evidence, fuse, weighted
 from medclip_search.search.hits import Hit, Hits
+from medclip_search.search.known_item import known_item_first
 from medclip_search.search.query import ImageInput, Query
 from medclip_search.search.reading import read_texts
 from medclip_search.search.rerank import Reranked, rerank
@@ -77,6 +78,7 @@ def search(
     if combiner is not None and query.fusion == "convex":
         lists = combiner.weighed(lists)
     keys, scores = fuse(lists, order, query.fusion)
+    keys, scores = known_item_first(generation, query, lists, keys, scores)
     read = _reranked(generation, query, reader, keys, scores, notes)
     keys = read.keys
     steered = None

@@ -201,6 +201,12 @@ class TextIndex:
         """Whether a text is the id or the whole caption of a case."""
         return any(self._compiler.frequency("exact", mark) for mark in marks_of_query(words))
 
+    def whole(self, words: str) -> Keys:
+        """The keys, rising, of the cases whose id or whole caption a text is."""
+        marks = [self._compiler.term("exact", mark) for mark in marks_of_query(words)]
+        query = tantivy.Query.boolean_query([(tantivy.Occur.Should, mark) for mark in marks])
+        return self._keys(query, self.size)
+
     def has_id(self, words: str) -> bool:
         """Whether a text is the id of a case."""
         return bool(self._compiler.frequency("exact", id_mark(words)))

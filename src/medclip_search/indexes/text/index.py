@@ -45,6 +45,8 @@ B = 0.75
 
 SIFTING = 12
 """To name an allowed case in the query costs as much as to sift so many answers (measured)."""
+SPARE = 128
+"""So many more than asked for are fetched, lest equal scores make it ask again (measured)."""
 DEEPEST_TIES = 1 << 17
 """Equal scores are completed, to be ordered by id, until so many answers were looked at."""
 DECIMALS = 3
@@ -301,7 +303,7 @@ class TextIndex:
                 share, allowed = 1.0, None
         if k < 1 or not size or not share:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        limit = min(size, int(1.2 * k / share) + 32)
+        limit = min(size, int(1.2 * k / share) + SPARE)
         while True:
             keys, scores = self._fetch(query, limit)
             fetched, last = len(keys), scores[-1] if len(scores) else 0.0

@@ -167,7 +167,7 @@ def _silent() -> frozenset[str]:
 
 
 def _tells(term: str) -> bool:
-    return term not in _silent() and not _DIGIT.search(term)
+    return len(term) > 1 and term not in _silent() and not _DIGIT.search(term)
 
 
 def _listed(words: Sequence[str]) -> str:

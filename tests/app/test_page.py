@@ -237,7 +237,7 @@ def test_a_dislike_changes_the_order_and_forgetting_it_brings_it_back(page: Page
     cards(page).first.get_by_role("button", name=re.compile("^Less like this")).click()
     expect(page.get_by_text("re-ranked by 1 dislike")).to_be_visible(timeout=LONG)
     expect(cards(page).first.locator(".text")).not_to_have_text(before[0], timeout=LONG)
-    page.get_by_role("button", name="Forget 👍 and 👎").click()
+    page.get_by_role("button", name="Forget likes and dislikes").click()
     expect(cards(page).first.locator(".text")).to_have_text(before[0], timeout=LONG)
     assert captions(page) == before
 

@@ -107,15 +107,15 @@ def _headline(
             ]
             st.markdown(f"re-ranked by {' and '.join(said)}", width="content")
             st.button(
-                "Forget 👍 and 👎",
+                "Forget likes and dislikes",
                 icon=":material/undo:",
                 type="tertiary",
                 help="Forget the likes and dislikes of this search",
                 on_click=shared.state.clear_feedback,
                 args=(LOCAL_USER, library.id, key),
             )
-    for note in hits.notes:
-        st.caption(plain(note))
+    if hits.notes:
+        st.caption(" ".join(plain(note) for note in hits.notes))
 
 
 def _called(session: Session, hits: Hits) -> None:

@@ -52,7 +52,9 @@ def _has_screen() -> bool:
 
 
 def _show(command: list[str], library: Library, query: Query) -> None:
-    print(f"\n$ medclip-search {shlex.join(command)}")
+    print(f"\n$ medclip-search {shlex.join(command)} -k 3")
     hits = library.search(query, k=3)
     print(terminal.table(hits))
     print(terminal.closing(hits))
+    for note in hits.notes:
+        print(f"note: {note}")

@@ -91,3 +91,11 @@ def test_what_is_malformed_is_told(text: str, told: list[str]) -> None:
 @pytest.mark.parametrize("text", ["(" * 5000, "NOT " * 5000, "-(" * 5000 + "x", "a AND " * 5000])
 def test_deep_nonsense_is_read(text: str) -> None:
     assert isinstance(parse(text), Group)
+
+
+@pytest.mark.timeout(60)  # it once took the square of their length
+@pytest.mark.parametrize("text", ["pneumo" * 3000, "ab*c" * 48, "pneumo*" * 42, "a)" * 9000])
+def test_what_no_word_is_like_is_plain_text_at_once(text: str) -> None:
+    """Each once took a pattern minutes, or more states than the index allows."""
+    assert parse(text).clauses
+    faults(text)

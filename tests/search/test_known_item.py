@@ -31,3 +31,6 @@ def test_a_caption_or_an_id_given_back_comes_first(
         hits = search(library, Query(text=text, fusion=fusion), 5)  # type: ignore[arg-type]
         assert hits[0].id == "x"
         assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+        assert hits[0].why.startswith("Its caption or id is what was asked for")
+        for hit in hits:
+            assert sum(one.share for one in hit.lists) == pytest.approx(hit.score, abs=1e-6)

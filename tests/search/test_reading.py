@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medclip_search.errors import QueryError
 from medclip_search.search.engine import search
 from medclip_search.search.query import Query
 from medclip_search.search.reading import read_texts
@@ -91,3 +92,24 @@ PIECES = st.sampled_from(
 def test_never_fails(small: SmallLibrary, text: str) -> None:
     if text.strip():
         read_texts(small, Query(text=text))
+
+
+def test_what_would_leave_nothing_is_read_as_words(small: SmallLibrary) -> None:
+    """A column may be called as a word that people write before a colon."""
+    hits = search(small, Query(text="stage:2 cavitation"), 5)
+    assert hits[0].id in ("a1", "a2")
+    assert any("No case has stage=2; stage:2 was read as words" in note for note in hits.notes)
+
+
+def test_only_or_itself_keeps_a_filter_away(small: SmallLibrary) -> None:
+    read, _ = read_texts(small, Query(text="TUMOR modality:MR"))
+    assert read.where == ("modality=MR",)
+    read, _ = read_texts(small, Query(text="tumor OR  modality:MR"))
+    assert read.where == ()
+
+
+def test_long_and_wild_words_are_answered(small: SmallLibrary) -> None:
+    for text in ("pneumo" * 3000, "ab*c" * 48, "liver " + "pneumo*" * 42, "caption:" + "ab*c" * 20):
+        search(small, Query(text=text), 3)
+    with pytest.raises(QueryError, match="up to 20,000 characters"):
+        Query(text="a " * 10_001 + "a")

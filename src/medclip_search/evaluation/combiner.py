@@ -14,7 +14,7 @@ Sakai, Alternatives to Bpref, SIGIR 2007).
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -36,7 +36,8 @@ from medclip_search.evaluation.runs import ranking
 from medclip_search.evaluation.topics import Topic
 from medclip_search.progress import SILENT, Progress
 from medclip_search.search.combine import Combiner, HeldOut
-from medclip_search.search.hits import Hit, Hits
+from medclip_search.search.hits import Hit, Hits, ListEvidence
+from medclip_search.search.known_item import NAME as KNOWN_ITEM
 
 Doubles = NDArray[np.float64]
 
@@ -181,7 +182,7 @@ def train_from_feedback(
 def _lists(heard: Mapping[str, Sequence[tuple[str, Hit]]]) -> list[str]:
     """The names of the lists that answer the queries."""
     hits = (hit for found in heard.values() for _, hit in found)
-    lists = sorted({one.name for hit in hits for one in hit.lists})
+    lists = sorted({one.name for hit in hits for one in _fused(hit)})
     if len(lists) < 2:
         raise UsageError(
             f"combiner: one list answers these queries ({', '.join(lists) or 'none'}), so there "
@@ -190,12 +191,17 @@ def _lists(heard: Mapping[str, Sequence[tuple[str, Hit]]]) -> list[str]:
     return lists
 
 
+def _fused(hit: Hit) -> Iterator[ListEvidence]:
+    """What fusion adds up: to be the known item is no list's doing."""
+    return (one for one in hit.lists if one.name != KNOWN_ITEM)
+
+
 def _answers(
     found: Sequence[tuple[str, Hit]], lists: Sequence[str], judged: Mapping[str, int]
 ) -> Answers:
     shares = np.zeros((len(found), len(lists)))
     for at, (_, hit) in enumerate(found):
-        for one in hit.lists:
+        for one in _fused(hit):
             shares[at, lists.index(one.name)] += one.share
     names = [name for name, _ in found]
     return Answers(names, shares, np.array([judged.get(name, 0) > 0 for name in names], bool))

@@ -23,7 +23,7 @@ from medclip_search.search.arrange import Arranged, arrange
 from medclip_search.search.combine import Combiner
 from medclip_search.search.expand import Expansion, expansion
 from medclip_search.search.fuse import RankedList, completed, evidence, fuse, weighted
-from medclip_search.search.hits import Hit, Hits
+from medclip_search.search.hits import Hit, Hits, ListEvidence
 from medclip_search.search.known_item import known_item_first
 from medclip_search.search.query import ImageInput, Query
 from medclip_search.search.reading import read_texts
@@ -78,15 +78,17 @@ def search(
     if combiner is not None and query.fusion == "convex":
         lists = combiner.weighed(lists)
     keys, scores = fuse(lists, order, query.fusion)
-    keys, scores = known_item_first(generation, query, lists, keys, scores)
-    read = _reranked(generation, query, reader, keys, scores, notes)
+    known = known_item_first(generation, query, lists, keys, scores)
+    scores = known.scores
+    read = _reranked(generation, query, reader, known.keys, scores, notes)
     keys = read.keys
     steered = None
     if liked or disliked or tray:
         steered = steer(generation, keys, liked, disliked, allowed, tray)
         keys, scores = steered.keys, steered.totals
     arranged = arrange(generation, query, keys, scores, int(k))
-    hits = _hits(generation, query, expanded, keys, scores, lists, read, steered, arranged)
+    beyond = (known.evidence, read.evidence)
+    hits = _hits(generation, query, expanded, keys, scores, lists, beyond, steered, arranged)
     called = suggest(generation, keys.tolist(), query.text, query.suggest) if query.suggest else ()
     milliseconds = (time.perf_counter() - began) * 1000
     return Hits(hits, tuple(dict.fromkeys(notes)), generation.number, milliseconds, called)
@@ -222,14 +224,18 @@ def _word_notes(generation: Snapshot, text: str, lists: Sequence[RankedList]) ->
     notes = []
     if unknown := generation.text.unknown(text):
         named = ", ".join(f"“{word}”" for word in unknown[:3])
-        notes.append(f"No case has {named}; words one letter off were looked for instead.")
+        guessed = any(map(generation.text.guesses_at, unknown))
+        instead = "; words one letter off were looked for instead" if guessed else ""
+        notes.append(f"No case has {named}{instead}.")
     spaces = retrieve.image_spaces(generation)
     if spaces and not retrieve.word_spaces(generation):
         through = any(one.name.startswith("words-through-captions:") for one in lists)
         reach = "; pictures without a caption were reached through similar ones" if through else ""
+        made = retrieve.encoded_spaces(generation)
+        what = "embeds images only" if made else "holds ready-made vectors"
         notes.append(
-            f"Words were matched against captions, not pictures ({', '.join(spaces)} embeds images "
-            f"only){reach}."
+            f"Words were matched against captions, not pictures ({', '.join(made or spaces)} "
+            f"{what}){reach}."
         )
     return notes
 
@@ -260,7 +266,7 @@ def _hits(
     keys: NDArray[np.int64],
     scores: NDArray[np.float64],
     lists: Sequence[RankedList],
-    read: Reranked,
+    beyond: Sequence[Mapping[int, ListEvidence]],
     steered: Steered | None,
     arranged: Arranged,
 ) -> tuple[Hit, ...]:
@@ -275,9 +281,7 @@ def _hits(
     hits: list[Hit] = []
     for at, (place, key) in enumerate(zip(arranged.places.tolist(), shown, strict=True)):
         case = cases[key]
-        told = found[at]
-        if key in read.evidence:
-            told = (*told, read.evidence[key])
+        told = (*found[at], *(more[key] for more in beyond if key in more))
         hit = Hit(
             at + 1,
             case.id,

@@ -30,6 +30,8 @@ CAPTIONS = 10
 """So many of the best captions are taken for relevant,"""
 SHARE = 0.05
 """but of a small library no more than this share: the best must stand out from others."""
+FEWEST = 3
+"""What one or two captions have in common is chance: then nothing joins the words."""
 TERMS = 20
 """So many terms, the strongest, join the query."""
 WEIGHT = 0.8
@@ -80,7 +82,7 @@ def expansion(
     weights: dict[str, float] = {}
     words: tuple[str, ...] = ()
     most = min(CAPTIONS, int(SHARE * index.size))
-    if PSEUDO_FEEDBACK in query.expand and most:
+    if PSEUDO_FEEDBACK in query.expand and most >= FEWEST:
         order = snapshot.columns.order
         keys, scores = index.search(text, most, allowed, order, Also(forms=stand))
         cases = snapshot.cases(keys.tolist())

@@ -50,6 +50,8 @@ def why(
         if one.rank is not None and one.rank <= ranks.get(name, one.rank):
             best[name], ranks[name] = one, one.rank
     parts = []
+    if best.pop("known-item", None):
+        parts.append("its caption or id is what was asked for")
     for name, one in sorted(best.items(), key=lambda item: item[0].startswith("not-")):
         part = f"{ordinal(ranks[name])} {_WAYS[name]}"
         if name == "image:":

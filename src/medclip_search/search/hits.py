@@ -17,9 +17,10 @@ class ListEvidence:
     ``name`` is ``words`` (BM25), ``image:SPACE``, ``image-to-captions:SPACE`` (vectors of
     captions), ``vector:SPACE``, ``words:SPACE`` (joint spaces), ``words-to-captions:SPACE``,
     ``words-through-captions:SPACE``, ``not-image:SPACE``, ``like:SPACE``, ``like-words``,
-    ``filter`` or ``cross-encoder``. ``rank`` is ``None`` where the list did not reach down to the
-    case; ``score`` is exact all the same. ``share`` is what the list adds to the fused score
-    (negative when unwanted or unlike the query, or placed lower by the cross-encoder).
+    ``filter``, ``known-item`` (its caption or id is the query) or ``cross-encoder``. ``rank`` is
+    ``None`` where the list did not reach down to the case; ``score`` is exact all the same.
+    ``share`` is what the list adds to the fused score (negative when unwanted or unlike the
+    query, or placed lower by the cross-encoder).
     """
 
     name: str

@@ -19,6 +19,8 @@ from medclip_search.search.weights import PARTS, Weights, WeightsInput, part_wei
 RERANK_MS = 300
 """What a cross-encoder may take, in milliseconds, unless a query says otherwise."""
 MOST_RERANK_MS = 60_000
+LONGEST_TEXT = 20_000
+"""So many characters may one text have: some pages of words."""
 
 MOST_SUGGESTED = 50
 """So many phrases can be asked for."""
@@ -94,6 +96,8 @@ class Query:
             if not all(isinstance(one, str) for one in several):
                 raise QueryError(f"{name}: give a text or a list of texts")
             stripped = tuple(one.strip() for one in several)
+            if name in ("text", "not_text") and max(map(len, stripped), default=0) > LONGEST_TEXT:
+                raise QueryError(f"{name}: give up to {LONGEST_TEXT:,} characters")
             if name == "where" and "" in stripped:
                 raise FilterError(
                     "where: a filter is blank; write KEY=VALUE, for example modality=CT"

@@ -2,8 +2,9 @@
 
 A word of the form ``field:value``, where the library has the field, is taken out of the text and
 filters instead, as ``--where field=value`` does; with ``-`` or ``NOT`` before it, it keeps out what
-has the value. A field that nobody knows, or a value that cannot be one, is plain text: so are
-"ratio 3:1" and "T2: bright". Nothing here fails; notes say what was read how.
+has the value. A field that nobody knows, a value that cannot be one, or one that no case has in a
+column of the library's own ("type:2 diabetes") is plain text: so are "ratio 3:1" and "T2: bright".
+Nothing here fails; notes say what was read how.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ TEXT_FIELDS = ("caption", "keywords", "keyword", "id")
 
 _NEAR = 0.75
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
+_AFTER_OR = re.compile(r"(?<!\S)OR\s+$")
+_BEFORE_OR = re.compile(r"\s+OR(?!\S)")
 _PIECE = re.compile(
     r"""
       (?P<bracket>[()])
@@ -74,7 +77,8 @@ def _split(generation: Snapshot, text: str, notes: list[str]) -> tuple[str, list
         if field not in known:
             notes += _misspelt(match["field"], match[0], [*known.values(), *TEXT_FIELDS])
             continue
-        beside = text[: match.start()].endswith("OR ") or text[match.end() :].startswith(" OR ")
+        beside = _AFTER_OR.search(text, max(0, match.start() - 20), match.start()) is not None
+        beside = beside or _BEFORE_OR.match(text, match.end()) is not None
         if depth or beside:
             notes.append(
                 f"{match[0]} stands in brackets or beside OR, and was read as words; "
@@ -87,9 +91,12 @@ def _split(generation: Snapshot, text: str, notes: list[str]) -> tuple[str, list
             sign = ""
         written = f"{known[field]}{sign}{value}"
         try:
-            filters.parse_filter(written, columns.fields()).mask(columns)
+            passing = filters.parse_filter(written, columns.fields()).mask(columns)
         except FilterError as error:
             notes.append(f"{match[0]} was read as words ({error}).")
+            continue
+        if not passing.any() and known[field] not in columns.built_in:
+            notes.append(f"No case has {written}; {match[0]} was read as words.")
             continue
         found.append(written)
         kept.append(text[end : match.start()])

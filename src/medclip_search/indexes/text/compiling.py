@@ -198,7 +198,10 @@ class Compiler:
         return _any_of(queries)
 
     def _pattern(self, field: str, pattern: str) -> tantivy.Query:
-        return tantivy.Query.regex_query(self._schema, field, pattern)
+        try:
+            return tantivy.Query.regex_query(self._schema, field, pattern)
+        except ValueError:  # its automaton would be too large: nothing is like that
+            return tantivy.Query.empty_query()
 
     def _prefix(self, text: str, fields: Mapping[str, float]) -> tantivy.Query | None:
         """Words that begin so: each as rare as all of them together, so that none rules."""
@@ -225,9 +228,7 @@ class Compiler:
 
     def _guess(self, term: str, guesses: _Guesses) -> list[tantivy.Query]:
         """What a word that no case has may have been meant to be."""
-        if guesses.left < 1 or len(term) < FUZZY_LENGTH or self.known(term):
-            return []
-        if any(letter.isdigit() for letter in term):
+        if guesses.left < 1 or not guessable(term) or self.known(term):
             return []
         guesses.left -= 1
         return self._about(term, 1, FIELD_WEIGHTS)
@@ -352,3 +353,8 @@ def leaves(group: Group) -> Iterator[Word | Phrase]:
             yield from leaves(node)
         else:
             yield node
+
+
+def guessable(term: str) -> bool:
+    """Whether words one letter off are looked for: not of a short word, or one with a digit."""
+    return len(term) >= FUZZY_LENGTH and not any(letter.isdigit() for letter in term)

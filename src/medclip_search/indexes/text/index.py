@@ -28,6 +28,7 @@ from medclip_search.indexes.text.compiling import (
     Also,
     Compiler,
     asked_texts,
+    guessable,
     leaves,
     plain_terms,
 )
@@ -156,6 +157,10 @@ class TextIndex:
             and not any(map(self._compiler.known, found))
             and not self._compiler.frequency("exact", id_mark(piece))
         ]
+
+    def guesses_at(self, piece: str) -> bool:
+        """Whether ``search`` looks for words one letter off an unknown piece."""
+        return any(map(guessable, terms(piece)))
 
     def search(
         self,

@@ -71,9 +71,14 @@ _TOKEN = re.compile(
 )
 _PREFIX = re.compile(r"\w{2,}(?:[-/]\w+)*\*")
 _ABOUT = re.compile(r"(\w{3,})~([12]?)")
-_WILD = re.compile(r"(?:\*[^\W\d]{3,}|[^\W\d]{2,}\w*(?:[*?]\w+)+|[^\W\d]{1}[*?]\w{3,})\*?")
+_WILD = re.compile(r"(?:\*[^\W\d]{3,}|[^\W\d]{2}\w*(?:[*?]\w+)+|[^\W\d]{1}[*?]\w{3,})\*?")
 _ENUMERATED = re.compile(r"(?:^|[\s,;.])\w{1,2}$")
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
+
+LONGEST_WORD = 80
+"""A longer run of letters is no word and no pattern; it is read as plain text."""
+MOST_WILD = 5
+"""A word of more stars and question marks is no pattern."""
 
 _OPERANDS = ("phrase", "open", "word", "field")
 
@@ -103,7 +108,8 @@ def faults(text: str) -> list[str]:
             depth += 1
         elif letter == ")" and depth:
             depth -= 1
-        elif letter == ")" and not _ENUMERATED.search(straight[:at]):  # but a) and b) list
+        # But a) and b) list.
+        elif letter == ")" and not _ENUMERATED.search(straight[max(0, at - 3) : at]):
             told.append("A bracket is closed that was not opened; it was left aside.")
             break
     if depth:
@@ -155,6 +161,8 @@ def _tokens(text: str) -> list[_Token]:
 
 
 def _word(text: str) -> Word:
+    if len(text) > LONGEST_WORD or sum(map(text.count, "*?")) > MOST_WILD:
+        return Word(text)
     if _PREFIX.fullmatch(text):
         return Word(text[:-1], prefix=True)
     if _WILD.fullmatch(text):

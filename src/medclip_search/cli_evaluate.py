@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,17 +87,16 @@ def evaluate(
     from medclip_search.evaluation import write_run
 
     way, run_out = _way(options), options["run_out"]
-    if run_out is not None:
-        _check_writable(run_out)
-    with Library.open(
-        library, model=model, rerank=rerank, combiner=combiner, synonyms=synonyms
-    ) as opened:
-        found = _evaluate(opened, way, options)
-    if run_out is not None:
-        try:
-            write_run(run_out, found.run)
-        except OSError as error:
-            raise _unwritable(run_out, error) from None
+    with nullcontext() if run_out is None else _kept_if_written(run_out):
+        with Library.open(
+            library, model=model, rerank=rerank, combiner=combiner, synonyms=synonyms
+        ) as opened:
+            found = _evaluate(opened, way, options)
+        if run_out is not None:
+            try:
+                write_run(run_out, found.run)
+            except OSError as error:
+                raise _unwritable(run_out, error) from None
     if as_json:
         click.echo(json.dumps(found.to_json(), ensure_ascii=False))
     else:
@@ -169,13 +170,24 @@ def _setting(text: str) -> tuple[str, Any]:
         return name.strip(), value
 
 
-def _check_writable(path: Path) -> None:
-    """Before a long search rather than after it."""
+@contextmanager
+def _kept_if_written(path: Path) -> Iterator[None]:
+    """Tries to write before a long search; a new file goes again where that fails."""
+    new = True
     try:
-        with path.open("a", encoding="utf-8"):
-            pass
+        try:
+            path.open("x", encoding="utf-8").close()
+        except FileExistsError:
+            new = False
+            path.open("a", encoding="utf-8").close()
     except OSError as error:
         raise _unwritable(path, error) from None
+    try:
+        yield
+    except BaseException:
+        if new and path.exists() and not path.stat().st_size:
+            path.unlink()
+        raise
 
 
 def _unwritable(path: Path, error: OSError) -> EvaluationError:

@@ -156,6 +156,49 @@ def test_runs_are_compared_by_paired_tests(run: Run, place: Path, tmp_path: Path
     assert "theirs" in run(*words)[1] or "ours" in run(*words)[1]
 
 
+@pytest.mark.parametrize(
+    ("words", "query", "said"),
+    [
+        (JUDGED, "q1", "lacks 1 of 2 judged queries, which count as 0"),
+        (("--relevant-by", "Type"), "f00", "lacks 11 of 12 judged queries, which count as 0"),
+    ],
+)
+def test_what_another_run_lacks_is_told_and_counts_as_0(
+    run: Run, tmp_path: Path, words: tuple[str, ...], query: str, said: str
+) -> None:
+    mode = () if words is JUDGED else ("--mode", "image")
+    words = (*words, *mode, "--measures", "Success@1", "--json")
+    relevant = "f00" if mode == () else "f02"
+    (tmp_path / "part").write_text(f"{query} Q0 {relevant} 1 1.0 x\n")
+    status, out, err = run(*words, "--compare", tmp_path / "part")
+    assert status == 0, err
+    assert f"note: {tmp_path / 'part'}: {said}" in err
+    [other] = json.loads(out)["comparisons"].values()
+    share = 1 / 2 if mode == () else 1 / 12
+    other = other if mode == () else other["Type"]
+    assert other["measures"]["Success@1"] == pytest.approx(share)
+    assert run(*words, "--run-out", tmp_path / "whole")[0] == 0
+    assert "lacks" not in run(*words, "--compare", tmp_path / "whole")[2]
+
+
+def test_what_fails_leaves_no_empty_run(run: Run, tmp_path: Path) -> None:
+    wrong = ("--queries", "{}/others.tsv", "--qrels", "{}/qrels", "--run-out", tmp_path / "run")
+    assert run(*wrong)[0] == 1
+    assert not (tmp_path / "run").exists()
+    for text in ("", "of before"):
+        (tmp_path / "run").write_text(text)
+        assert run(*wrong)[0] == 1
+        assert (tmp_path / "run").read_text() == text
+
+
+def test_fewer_answers_than_a_measure_looks_at_are_a_shorter_look(run: Run) -> None:
+    short, long = (
+        json.loads(run(*JUDGED, "--measures", "R@10", "-k", k, "--json")[1]) for k in (1, 10)
+    )
+    assert short["k"] == 1
+    assert short["measures"]["R@10"] < long["measures"]["R@10"]
+
+
 def test_a_case_that_asks_by_its_picture_does_not_answer(run: Run, tmp_path: Path) -> None:
     words = ("--queries", "{}/images.tsv", "--qrels", "{}/image-qrels", "--mode", "image")
     status, out, err = run(*words, "--run-out", tmp_path / "run", "--json", "--measures", "R@20")
@@ -363,6 +406,11 @@ def test_evaluating_writes_nothing_into_the_library(run: Run, place: Path) -> No
             "query q1: names no case",
         ),
         (("--relevant-by", "Type", "--queries", "{}/images.tsv", "--sample", 1), 2, "--sample"),
+        (
+            ("--relevant-by", "Type", "--compare", "{}/strange-run"),
+            1,
+            "none of the judged queries",
+        ),
         (("--relevant-by", "Colour"), 2, "no field is called 'Colour'"),
         (("--relevant-by", ","), 2, "name a column"),
         (("--relevant-by", "Type", "--leave-out", "doctor"), 2, "no field is called 'doctor'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -167,12 +168,22 @@ def test_one_that_may_not_be_used_is_refused(cli: Cli, learnt: Path, tmp_path: P
         status, out, err = cli("search", library, "finding01", "--combiner", file)
         assert (status, out, err.count("\n")) == (2, "", 1)
         assert said in err
+    for text in ("[" * 200_000, "[]", "3", "null", '{"format": 1}', '"kind"'):
+        (tmp_path / "noise").write_text(text)
+        status, out, err = cli("search", "{}/lib", "finding01", "--combiner", tmp_path / "noise")
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert re.search(r"is no combiner \(it is (no JSON|something else)\); ", err)
     for parts, said in (
         ({"format": 99}, "train it again"),
         ({"kind": "recipe"}, "is no combiner"),
         ({"factors": {"words": -1}}, "is no combiner"),
         ({"factors": {}}, "is no combiner"),
         ({"factors": {"words": "NaN"}}, "is no combiner"),
+        ({"factors": []}, r"\(a part is missing, or no such value\)"),
+        ({"held_out": {}}, r"\(a part is missing, or no such value\)"),
+        ({"held_out": [1]}, r"\(a part is missing, or no such value\)"),
+        ({"held_out": held | {"queries": float("inf")}}, r"\(a part is missing, or no such"),
+        ({"trained": 3}, r"\(a part is missing, or no such value\)"),
     ):
         with pytest.raises(UsageError, match=said):
             read_combiner(changed(**parts), json.loads(learnt.read_text())["library"])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 
 import pytest
 
 from medclip_search.cases import Case
 from medclip_search.search.explain import matched_words, ordinal, why
-from medclip_search.search.feedback import TermWeight
+from medclip_search.search.feedback import TermWeight, term_weights
 from medclip_search.search.hits import FeedbackEvidence, ListEvidence
-from medclip_search.search.weighing import Given, lines
+from medclip_search.search.weighing import Given, lines, term_says
 from tests.search.small_library import SmallLibrary
 
 CASE = Case("x", caption="Cavitations of the right lung", keywords=("tuberculosis",))
@@ -73,3 +75,55 @@ def test_the_sum_in_decibans_adds_up(small: SmallLibrary) -> None:
     ]
     assert [str(one) for one in found][-1] == "+1.3: 3 more, weaker"
     assert "−0.9: its picture speaks against it" in map(str, found)
+
+
+def test_what_a_label_says_is_true_to_the_counts() -> None:
+    """Over all ways in which likes, dislikes and a tray can have a label or lack it."""
+    sizes = ((0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2), (12, 1), (12, 11), (12, 12))
+    seen = set()
+    for (n, r), (m, s), (kept, t) in itertools.product(sizes, repeat=3):
+        sides = [[{"sex=F"}] * has + [set[str]()] * (of - has)
+                 for of, has in ((n, r), (m, s), (kept, t))]  # fmt: skip
+        for frequency in (50, 500, 950):
+            known = {"sex=F": frequency}
+            for one in term_weights(sides[0], sides[1], known, 1000, sides[2], mass=2.0):
+                if abs(one.weight) < 1e-9:
+                    continue
+                says = term_says(one, one.weight, {}, Given(n, m)).removeprefix("has sex “F”, ")
+                seen.add((says, one.weight > 0))
+                assert says in {
+                    *true_of(r, n, "like"),
+                    *true_of(s, m, "dislike"),
+                    *true_of_tray(t, kept),
+                    *(["which your dislikes have less often than other cases"]
+                      if m and s / m < frequency / 1000 else []),
+                }  # fmt: skip
+                if one.weight < 0:  # what lowers it: dislikes have it, or few others do
+                    assert says in true_of(s, m, "dislike") or re.search("only|as no", says)
+                else:
+                    assert not re.search("as your dislike|only|as no", says)
+    assert ("as only 1 of your 12 likes does", False) in seen
+    assert ("as no like of yours does", False) in seen
+    assert ("which your dislikes have less often than other cases", True) in seen
+
+
+def true_of(some: int, of: int, noun: str) -> list[str]:
+    if not of:
+        return []
+    if not some:
+        return [f"as no {noun} of yours does"]
+    if of == 1:
+        return [f"as your {noun} does"]
+    said = f"{some} of your {of} {noun}s {'does' if some == 1 else 'do'}"
+    return [f"as {said}", *([f"as only {said}"] if some < of else [])]
+
+
+def true_of_tray(some: int, of: int) -> list[str]:
+    if not of:
+        return []
+    if not some:
+        return ["as no case of your tray does"]
+    if some == 1:
+        return ["as a case of your tray does", *(["as only one case of your tray does"] * (of > 1))]
+    said = f"{some} cases of your tray do"
+    return [f"as {said}", *([f"as only {said}"] if some < of else [])]

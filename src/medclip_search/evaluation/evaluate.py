@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from medclip_search.evaluation.names import Names
 from medclip_search.evaluation.notes import Notes
 from medclip_search.evaluation.outcome import Evaluation, compared
 from medclip_search.evaluation.qrels import Qrels, match_topics, read_qrels
-from medclip_search.evaluation.runs import first, read_run
+from medclip_search.evaluation.runs import Run, first, read_run
 from medclip_search.evaluation.topics import Topic
 from medclip_search.progress import SILENT, Progress
 from medclip_search.search.hits import Hit, Hits
@@ -68,9 +68,7 @@ def evaluate(
     notes = Notes()
     topics = _judged_topics(topics, judged, notes)
     library.cases((), where)  # says what is wrong with a filter before the first query
-    for name, other in others.items():
-        if not any(topic.id in other for topic in topics):
-            raise EvaluationError(f"{name}: answers none of the judged queries; give another run")
+    check_others(others, [topic.id for topic in topics])
     asked = ask(library, topics, mode, folder, corpus)
     judged = {one.id: judged[one.id] for one in asked}
     names = Names(library, (d for known in judged.values() for d in known), corpus)
@@ -114,6 +112,7 @@ def evaluate(
     if seen[0] < seen[1] and min(min(known.values()) for known in judged.values() if known) < 1:
         share = f"{seen[0] / seen[1]:.0%}"
         notes.add(f"{share} of the first ten answers are judged; others count as irrelevant")
+    tell_unanswered(others, scores.queries, notes)
     comparisons = {}
     for name, other in others.items():
         theirs = {qid: first(known, k, out_of(qid)) for qid, known in other.items()}
@@ -123,12 +122,30 @@ def evaluate(
 
 
 def check_depth(k: int | None, measures: Sequence[str]) -> int:
-    """How many answers to judge. Raises ``UsageError`` where fewer are asked for than measured."""
+    """How many answers to judge: ``k``, or as many as the measures look at.
+
+    Fewer than a measure looks at are a shorter look: what lies below them counts as not found.
+    Raises ``UsageError`` where ``k`` is below 1.
+    """
     if k is None:
         return depth(measures)
     if isinstance(k, bool) or k < 1:
         raise UsageError(f"-k {k}: how many answers are judged must be at least 1")
     return k
+
+
+def check_others(others: Mapping[str, Run], judged: Collection[str]) -> None:
+    """Raises ``EvaluationError`` for a run, by its name, that is of other queries."""
+    for name, other in others.items():
+        if other.keys().isdisjoint(judged):
+            raise EvaluationError(f"{name}: answers none of the judged queries; give another run")
+
+
+def tell_unanswered(others: Mapping[str, Run], judged: Collection[str], notes: Notes) -> None:
+    """A note for each run that lacks some of the judged queries."""
+    for name, other in others.items():
+        if lacks := sum(qid not in other for qid in judged):
+            notes.add(f"{name}: lacks {lacks} of {len(judged)} judged queries, which count as 0")
 
 
 def _judged_topics(topics: list[Topic], judged: Qrels, notes: Notes) -> list[Topic]:

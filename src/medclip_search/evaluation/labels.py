@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from medclip_search.evaluation.asked import (
     topics_of,
 )
 from medclip_search.evaluation.draw import draw
-from medclip_search.evaluation.evaluate import check_depth
+from medclip_search.evaluation.evaluate import check_depth, check_others, tell_unanswered
 from medclip_search.evaluation.measures import Scores, check_measures, score
 from medclip_search.evaluation.notes import Notes
 from medclip_search.evaluation.outcome import Evaluation, compared
@@ -94,7 +94,14 @@ def evaluate_labels(
     else:
         asked = _of_topics(library, queries, mode)
     without = LeftOut(library, asked, leave_out)
+    judgements = {
+        column: _Judgements(library, field, asked, labels[column], without)
+        for column, field in fields.items()
+    }
+    judged = set[str]().union(*(one.queries for one in judgements.values()))
+    check_others(others, judged)
     notes = Notes()
+    tell_unanswered(others, judged, notes)
     run = answer(
         library,
         ((one.id, one.query(library, {**settings, "where": where})) for one in asked),
@@ -104,10 +111,6 @@ def evaluate_labels(
         progress=progress,
         total=len(asked),
     )
-    judgements = {
-        column: _Judgements(library, field, asked, labels[column], without)
-        for column, field in fields.items()
-    }
     scores = {column: one.score(run, measures) for column, one in judgements.items()}
     for column, each in scores.items():
         if lost := len(asked) - len(each.queries):
@@ -198,6 +201,11 @@ class _Judgements:
         for case_id, known in labels.items():
             for label in known:
                 self._bearing[label].add(case_id)
+
+    @property
+    def queries(self) -> Set[str]:
+        """Those that have a value."""
+        return self._asked.keys()
 
     def score(self, run: Run, measures: Sequence[str]) -> Scores:
         """The scores of a run, a few queries at a time."""

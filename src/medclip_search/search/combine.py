@@ -83,7 +83,7 @@ class Combiner:
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Combiner:
-        """What ``to_json`` gave. Raises ``KeyError``, ``TypeError`` or ``ValueError``."""
+        """What ``to_json`` gave. Raises what Python does where a part is missing or wrong."""
         factors = {str(name): float(value) for name, value in given["factors"].items()}
         held = given["held_out"]
         low, high = map(float, held["interval"])
@@ -111,16 +111,20 @@ def read_combiner(path: str | Path, library: str) -> Combiner:
     train = "'medclip-search combiner train' makes one"
     try:
         given = json.loads(path.read_text(encoding="utf-8"))
-        if given["kind"] != KIND:
-            raise ValueError("it is something else")
-        if given["format"] != FORMAT:
-            raise UsageError(f"--combiner {path}: is of another version; train it again")
-        combiner = Combiner.from_json(given)
     except OSError as error:
         raise UsageError(f"--combiner {path}: cannot be read ({error.strerror}); {train}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UsageError(f"--combiner {path}: is no combiner ({reason}); {train}") from None
+    except (ValueError, RecursionError):
+        raise UsageError(f"--combiner {path}: is no combiner (it is no JSON); {train}") from None
+    if not isinstance(given, dict) or given.get("kind") != KIND:
+        raise UsageError(f"--combiner {path}: is no combiner (it is something else); {train}")
+    if given.get("format") != FORMAT:
+        raise UsageError(f"--combiner {path}: is of another version; train it again")
+    try:
+        combiner = Combiner.from_json(given)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        raise UsageError(
+            f"--combiner {path}: is no combiner (a part is missing, or no such value); {train}"
+        ) from None
     if combiner.library != library:
         raise UsageError(
             f"--combiner {path}: was learnt on another library, and proven there only; {train}"

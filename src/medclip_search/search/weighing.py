@@ -67,10 +67,17 @@ def term_says(weight: TermWeight, said: float, written: Mapping[str, str], given
         also = "also " if given.asked and weight.term not in given.asked else ""
         has = f"{also}mentions “{written.get(weight.term, weight.term)}”"
     if said < 0:
-        return f"{has}, as {_of_yours(weight.disliked, given.dislikes, 'dislike')}"
+        if weight.disliked:
+            return f"{has}, as {_of_yours(weight.disliked, given.dislikes, 'dislike')}"
+        if weight.liked < given.likes:  # most cases have it, these have not
+            only = "only " if weight.liked else ""
+            return f"{has}, as {only}{_of_yours(weight.liked, given.likes, 'like')}"
+        return f"{has}, as {_of_tray(weight.kept, few=True)}"
     if weight.liked:
         return f"{has}, as {_of_yours(weight.liked, given.likes, 'like')}"
-    return f"{has}, as a case of your tray does"
+    if weight.kept:
+        return f"{has}, as {_of_tray(weight.kept)}"
+    return f"{has}, which your dislikes have less often than other cases"
 
 
 def as_written(case: Case, text: TextIndex) -> dict[str, str]:
@@ -96,7 +103,18 @@ def _own(term: str) -> str:
 
 
 def _of_yours(some: int, of: int, noun: str) -> str:
-    """``your like does``, ``2 of your 3 likes do``."""
+    """``your like does``, ``2 of your 3 likes do``, ``no like of yours does``."""
+    if not some:
+        return f"no {noun} of yours does"
     if of == 1:
         return f"your {noun} does"
     return f"{some} of your {of} {noun}s {'does' if some == 1 else 'do'}"
+
+
+def _of_tray(some: int, few: bool = False) -> str:
+    """``a case of your tray does``, ``only 2 cases of your tray do``."""
+    if not some:
+        return "no case of your tray does"
+    if some == 1:
+        return f"{'only one' if few else 'a'} case of your tray does"
+    return f"{'only ' if few else ''}{some} cases of your tray do"

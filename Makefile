@@ -36,6 +36,13 @@ bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.clip_runtimes
 	$(BIN)/python -m benchmarks.med_words
 	$(BIN)/python -m benchmarks.roco_cuis
+	$(BIN)/python -m benchmarks.expansion
+	$(BIN)/python -m benchmarks.medpix_composed
+	$(BIN)/python -m benchmarks.medpix_called
+	$(BIN)/python -m benchmarks.combiner_medpix
+	$(BIN)/python -m benchmarks.feedback_medpix
+	$(BIN)/python -m benchmarks.feedback_roco
+	$(BIN)/python -m benchmarks.feedback_speed
 	$(BIN)/python -m benchmarks.roco_captions $${MEDCLIP_TEST_DATA:-../shared/data}/roco
 
 # The README's picture, taken from the running app in headless Chromium.

@@ -114,7 +114,7 @@ from medclip_search.corpora import parse_corpora
 from medclip_search.library.build import build
 encoders.load("compact")
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 2000 * 2**20, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_AS, (used + 1800 * 2**20, resource.RLIM_INFINITY))
 build(Path(sys.argv[1]), parse_corpora([f"folder={sys.argv[2]}"]), report=print)
 """
     words = [sys.executable, "-c", script, str(tmp_path / "library"), str(figures)]

@@ -183,7 +183,7 @@ class _Spill:
         arrays = [pa.array(self.keys, pa.int32()), pa.array(self.texts, pa.large_string())]
         batch = pa.record_batch(arrays, names=["key", "value"])
         if self._writer is None:
-            self._writer = pa.ipc.new_file(str(self.path), batch.schema)
+            self._writer = pa.ipc.new_stream(str(self.path), batch.schema)
         self._writer.write_batch(batch)
         self.keys, self.texts = [], []
 
@@ -197,7 +197,9 @@ class _Spill:
         import pyarrow as pa
 
         with pa.memory_map(str(self.path)) as source:
-            table = pa.ipc.open_file(source).read_all()
+            # In this thread: Arrow's own may be more than a limit on memory has room for.
+            options = pa.ipc.IpcReadOptions(use_threads=False)
+            table = pa.ipc.open_stream(source, options=options).read_all()
         keys: NDArray[np.int32] = table.column("key").to_numpy()
         return keys, table.column("value")
 

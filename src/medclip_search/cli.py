@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +13,9 @@ import click
 
 from medclip_search import __version__
 from medclip_search.cli_combiner import combiner
+from medclip_search.cli_errors import exit_status
 from medclip_search.cli_evaluate import evaluate
-from medclip_search.errors import MedClipError, UsageError
+from medclip_search.errors import UsageError
 
 if TYPE_CHECKING:
     from medclip_search.search.fuse import Fusion
@@ -481,43 +480,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BaseException as error:
         if debug and isinstance(error, Exception):
             raise
-        sys.exit(_status(error))
-
-
-def _status(error: BaseException) -> int:
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else 1
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        click.echo(error.format_message(), err=True)
-        return 2
-    if isinstance(error, click.ClickException):
-        context = getattr(error, "ctx", None)
-        path = context.command_path if context is not None else "medclip-search"
-        click.echo(f"{path}: {error.format_message()} (see '{path} --help')", err=True)
-        return error.exit_code
-    if isinstance(error, MedClipError):
-        _say(str(error))
-        return error.exit_status
-    if isinstance(error, KeyboardInterrupt | click.Abort):
-        click.echo("medclip-search: stopped; run the same command again to go on", err=True)
-        return 130
-    if isinstance(error, BrokenPipeError):
-        sys.stderr.close()  # whoever read our output has gone: nothing more to say
-        return 1
-    if _is_full(error):
-        _say("the disk is full; make room, then run the same command again to go on")
-        return 1
-    _say(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
-    return 1
-
-
-def _say(text: str) -> None:
-    """One line, whatever a path or an id holds."""
-    line = " ".join(text.split()).encode("utf-8", "backslashreplace").decode()
-    click.echo(f"medclip-search: {line}", err=True)
-
-
-def _is_full(error: BaseException) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    return isinstance(error, sqlite3.OperationalError) and "full" in str(error)
+        sys.exit(exit_status(error))

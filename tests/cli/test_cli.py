@@ -6,30 +6,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from medclip_search.cli import main
 from tests.figures import caption, draw, write_folder
 
-
-class Cli:
-    """Runs commands in this process; ``out``, ``err`` and the exit status as a user sees them."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *words: object) -> tuple[int, str, str]:
-        self._capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([str(word) for word in words])
-        out, err = self._capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    return Cli(capsys)
+if TYPE_CHECKING:
+    from tests.cli.conftest import Cli
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from starlette.testclient import TestClient
@@ -11,6 +12,9 @@ from starlette.testclient import TestClient
 from medclip_search import Library, Query
 from medclip_search.cli import main
 from medclip_search.server.rest import create_api
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Cli
 
 ROWS = {
     "shown": "mri of the brain shows tumor",
@@ -28,23 +32,6 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
         main(["build", str(folder / "lib"), "--corpus", f"table={folder / 'cases.tsv'}"])
     assert ended.value.code == 0
     return folder / "lib"
-
-
-class Cli:
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *words: object) -> tuple[int, str, str]:
-        self._capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([str(word) for word in words])
-        out, err = self._capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    return Cli(capsys)
 
 
 def ids(out: str) -> list[str]:

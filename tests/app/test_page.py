@@ -81,6 +81,16 @@ def test_the_empty_page_explains_itself(page: Page) -> None:
     expect(cards(page).first.locator(".text")).to_have_text(own or "", timeout=LONG)
 
 
+def test_help_is_a_page_away_and_the_search_stays(page: Page) -> None:
+    ask(page, "nodule")
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    page.get_by_role("link", name="Help").click()
+    expect(page.get_by_text("How to write words")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(NOT_FOR_DIAGNOSIS)).to_be_visible()
+    page.get_by_role("link", name="Search").click()
+    expect(chip(page, "“nodule”")).to_be_visible(timeout=LONG)
+
+
 def chip(page: Page, name: str) -> Locator:
     """What is being searched: words, or an image by its file's name."""
     return page.locator('[class*="st-key-chip-"]').filter(has_text=name)

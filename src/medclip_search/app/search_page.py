@@ -1,0 +1,47 @@
+"""The page one searches on: filters and tray beside, the search bar, then answers or examples."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from medclip_search.app.ask import search_bar
+from medclip_search.app.case_view import open_case
+from medclip_search.app.filters import filters
+from medclip_search.app.results import results
+from medclip_search.app.session import Session
+from medclip_search.app.tray import tray
+from medclip_search.app.welcome import welcome
+from medclip_search.errors import MedClipError
+from medclip_search.server.shared import current
+
+
+def search_page() -> None:
+    """Draw it; where the library cannot be read, a sentence says so."""
+    shared, session = current(), Session.current()
+    try:
+        library = shared.library()
+        with st.sidebar:
+            where = filters(shared, library)
+            tray(shared, library, session)
+        pictures: int = shared.remember("pictures", lambda: library.info()["images"])
+    except MedClipError as error:
+        st.error(str(error))
+        return
+    _brand(len(library), pictures=pictures > 0)
+    search_bar(shared, library, session, where, pictures=pictures > 0)
+    if not results(shared, library, session, where):
+        welcome(shared, library, session)
+    if session.opened is not None:
+        # Opened once: a dialog that was closed is not to come back at the next run.
+        opened, session.opened = session.opened, None
+        open_case(shared, library, session, opened)
+
+
+def _brand(cases: int, *, pictures: bool) -> None:
+    if pictures:
+        by = "found by words, by image, or by both"
+        figures = "1 figure" if cases == 1 else f"{cases:,} figures"
+    else:
+        by = "found by words"
+        figures = "1 case" if cases == 1 else f"{cases:,} cases"
+    st.html(f'<div class="medclip-brand"><h1>MedClip Search</h1><span>{figures}, {by}</span></div>')

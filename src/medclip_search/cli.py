@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from medclip_search import __version__
+from medclip_search.cli_cite import cite
 from medclip_search.cli_combiner import combiner
 from medclip_search.cli_errors import exit_status
 from medclip_search.cli_evaluate import evaluate
@@ -328,6 +329,7 @@ def search(
 
 commands.add_command(combiner)
 commands.add_command(evaluate)
+commands.add_command(cite)
 
 
 @commands.command()

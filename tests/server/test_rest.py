@@ -408,3 +408,16 @@ def test_a_case_may_be_kept_from_answering(client: TestClient, ids: dict[str, st
     found = [hit["id"] for hit in answer.json()["hits"]]
     assert ids["chest ct 2"] in found
     assert ids["chest ct 1"] not in found
+
+
+def test_a_case_is_cited_as_text_or_for_a_reference_manager(client: TestClient, ids: Ids) -> None:
+    address = f"/citations/{quote(ids['chest ct 1'])}"
+    answer = client.get(address)
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "Licence: not known." in answer.text
+    for style, start in (("bibtex", "% "), ("ris", "TY  - FIGURE\r\n")):
+        answer = client.get(address, params={"format": style})
+        assert answer.text.startswith(start)
+        assert answer.headers["content-disposition"].startswith("attachment")
+    assert client.get(address, params={"format": "word"}).status_code == 422
+    assert client.get("/citations/nobody").status_code == 404

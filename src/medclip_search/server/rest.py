@@ -40,6 +40,7 @@ from medclip_search.search.query import (
     RERANK_MS,
     Query,
 )
+from medclip_search.server.citations import add_citations
 from medclip_search.server.uploads import LIMIT_MB, bounded, keep_in_memory
 
 MOST_HITS = 1000
@@ -133,6 +134,7 @@ def create_api(library: Callable[[], Library]) -> FastAPI:
         redoc_url=None,
     )
     _answer_errors_in_json(api)
+    add_citations(api, library)
 
     @api.post(
         "/search", openapi_extra={"requestBody": _search_body()}, response_model=dict[str, Any]

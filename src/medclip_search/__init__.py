@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         StateError,
         UsageError,
     )
+    from medclip_search.indexes.text.highlighting import Highlight
+    from medclip_search.search.facets import Facets
     from medclip_search.search.hits import Hit, Hits, Suggestion
     from medclip_search.search.query import Query
 
@@ -42,7 +44,9 @@ __all__ = [
     "CorpusError",
     "EncoderError",
     "EvaluationError",
+    "Facets",
     "FilterError",
+    "Highlight",
     "Hit",
     "Hits",
     "ImageError",
@@ -71,6 +75,8 @@ _HOMES = {
     "verify": "api",
     "Case": "cases",
     "ImageSource": "cases",
+    "Facets": "search.facets",
+    "Highlight": "indexes.text.highlighting",
     "Hit": "search.hits",
     "Hits": "search.hits",
     "Suggestion": "search.hits",

@@ -108,10 +108,14 @@ class Library:
             generation.close()
             raise
 
-    def search(self, query: Query, k: int = 10) -> Hits:
-        """The best ``k`` cases for a query (``k`` >= 1, else ``QueryError``)."""
+    def search(self, query: Query, k: int = 10, start: int | None = None) -> Hits:
+        """The best ``k`` cases for a query (``k`` >= 1, else ``QueryError``).
+
+        With ``start``, those from there on (0 for the best): pages asked for so fit together, cost
+        the same each, and go down to the 1,000th answer.
+        """
         return engine.search(
-            self._generation, query, k, self._reader, self._combiner, self._synonyms
+            self._generation, query, k, self._reader, self._combiner, self._synonyms, start
         )
 
     def suggest(self, query: Query, n: int = 8) -> tuple[Suggestion, ...]:

@@ -20,6 +20,7 @@ from medclip_search.errors import UsageError
 
 if TYPE_CHECKING:
     from medclip_search.search.fuse import Fusion
+    from medclip_search.search.sort import Sort
 
 _LIBRARY = click.argument("library", type=click.Path(path_type=Path))
 _MODEL = click.option(
@@ -252,7 +253,21 @@ def _delete_images(library: Path, *, ask: bool) -> None:
     metavar="N",
     help="Tell N phrases that the best hits are called by: what an image may be of.",
 )
+@click.option(
+    "--facets",
+    multiple=True,
+    metavar="FIELD",
+    help="Count the answers by the values of a field: modality, region, year, any column.",
+)
+@click.option(
+    "--sort",
+    type=click.Choice(["relevance", "newest", "oldest"]),
+    default="relevance",
+    show_default=True,
+    help="The most relevant hits in order of their year.",
+)
 @click.option("-k", type=int, default=10, show_default=True, help="How many hits.")
+@click.option("--start", type=int, metavar="N", help="Pass over N hits: page by page, from 0 on.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def search(
     library: Path,
@@ -280,7 +295,10 @@ def search(
     rerank: str | None,
     rerank_ms: int | None,
     suggest: int,
+    facets: tuple[str, ...],
+    sort: Sort,
     k: int,
+    start: int | None,
     as_json: bool,
 ) -> None:
     """Search a library by words, by images, by vectors, or by any of them together."""
@@ -310,11 +328,13 @@ def search(
         group=group,
         diversity=diversity,
         expand=expand or MEASURED,
+        sort=sort,
+        facets=facets,
     )
     with Library.open(
         library, model=model, rerank=rerank, combiner=combiner, synonyms=synonyms
     ) as opened:
-        hits = opened.search(query, k)
+        hits = opened.search(query, k, start)
     if as_json:
         for hit in hits:
             click.echo(json.dumps(hit.to_json(), ensure_ascii=False))
@@ -323,6 +343,8 @@ def search(
         terminal.say(terminal.closing(hits))
     if hits.suggestions:
         terminal.say(terminal.suggested(hits))
+    for line in terminal.facet_lines(hits):
+        terminal.say(line)
     for note in hits.notes:
         terminal.say(f"note: {note}")
 

@@ -120,6 +120,20 @@ def suggested(hits: Hits) -> str:
     return "called: " + "; ".join(f"{one.text} ({one.cases:,})" for one in hits.suggestions)
 
 
+def facet_lines(hits: Hits, most: int = 12) -> Iterator[str]:
+    """The counts that a query asked for, a line a field; years in their order, as they count."""
+    if hits.facets is None:
+        return
+    yield hits.facets.says
+    for field, counts in hits.facets.fields.items():
+        told = list(counts.items())[:most]
+        if field == "year":
+            told.sort()
+        more = f", and {len(counts) - most:,} more" if len(counts) > most else ""
+        values = ", ".join(f"{one_line(str(value), 60)} {count:,}" for value, count in told)
+        yield f"  {field}: {values or 'none has any'}{more}"
+
+
 def counted(number: int, noun: str, several: str = "") -> str:
     """``1 case``, ``2 cases``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {several or noun + 's'}"

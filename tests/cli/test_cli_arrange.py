@@ -76,3 +76,31 @@ def test_wrong_calls(
         main(["search", str(library), "chest", *words])
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_answers_are_counted_and_paged(capsys: pytest.CaptureFixture[str], library: Path) -> None:
+    words = ("search", str(library), "chest case", "--no-fold")
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main([*words, "--facets", "modality", "--where", "modality=MR", "--sort", "newest"])
+    told = capsys.readouterr()
+    assert "Counted: all 2 cases that match the words." in told.err
+    assert "  modality: CT 3, MR 2" in told.err
+    assert "knows no years" in told.err
+    ids = [
+        json.loads(line)["id"]
+        for start in range(0, 5, 2)
+        for line in asked(
+            capsys, library, *words[2:], "--start", str(start), "-k", "2", "--json"
+        ).splitlines()
+    ]
+    assert sorted(ids) == ["a", "b", "c", "d", "twin"]
+
+
+def test_the_places_of_the_words_are_told(
+    capsys: pytest.CaptureFixture[str], library: Path
+) -> None:
+    for line in asked(capsys, library, "cases", "--json").splitlines():
+        hit = json.loads(line)
+        typed = [one for one in hit["highlights"] if one["typed"]]
+        assert [hit["caption"][one["start"] : one["end"]] for one in typed] == ["case"]

@@ -58,7 +58,7 @@ def picture(hue: tuple[int, int, int], variety: int) -> Image.Image:
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).resize((16, 16), 0)
 
 
-@dataclass
+@dataclass(repr=False)
 class SmallLibrary:
     """A ``Snapshot`` with the pictures beside it."""
 

@@ -421,3 +421,23 @@ def test_a_case_is_cited_as_text_or_for_a_reference_manager(client: TestClient, 
         assert answer.headers["content-disposition"].startswith("attachment")
     assert client.get(address, params={"format": "word"}).status_code == 422
     assert client.get("/citations/nobody").status_code == 404
+
+
+def test_pages_counts_and_places_of_the_words(client: TestClient) -> None:
+    asked = {"words": "showing the chest", "k": 2, "facets": ["modality"], "sort": "relevance"}
+    first, second = (client.post("/search", json=asked | {"start": at}).json() for at in (0, 2))
+    assert (first["start"], second["start"]) == (0, 2)
+    assert [hit["rank"] for hit in second["hits"]] == [3, 4][: len(second["hits"])]
+    assert not {hit["id"] for hit in first["hits"]} & {hit["id"] for hit in second["hits"]}
+    assert first["ranked"] == second["ranked"] >= 4
+    assert first["facets"] == second["facets"]
+    counts = {one["value"]: one["count"] for one in first["facets"]["fields"]["modality"]}
+    assert counts["CT"] == 2
+    hit = first["hits"][0]
+    marked = [hit["caption"][one["start"] : one["end"]] for one in hit["highlights"]]
+    assert "chest" in marked
+    form = client.post("/search", data={"words": "chest", "facets": "modality", "start": "0"})
+    assert form.json()["facets"]["counted"] == "matches"
+    for wrong in ({"sort": "random"}, {"start": -1}):
+        assert client.post("/search", json=asked | wrong).status_code == 422
+    assert client.post("/search", json=asked | {"start": 999}).status_code == 400

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import pyarrow as pa  # imported only where columns are written: it would slow the start
 
 Mask = NDArray[np.bool_]
+Keys = NDArray[np.int64]
 
 SINGLE = (
     "corpus",
@@ -340,12 +341,20 @@ class Columns:
         """Whether a case may have several values of the field."""
         return self._field(field).several
 
-    def counts(self, field: str, allowed: Mask | None = None) -> dict[Value, int]:
-        """Values with the number of cases (of those allowed), most frequent first."""
+    def counts(
+        self, field: str, allowed: Mask | Keys | None = None, most: int | None = None
+    ) -> dict[Value, int]:
+        """Values with the number of cases (of those allowed), most frequent first.
+
+        ``allowed`` is a mask (size,) or keys without repeats; ``most`` leaves out rarer values.
+        """
         column = self._field(field)
         counts = column.counts(allowed)
+        codes = np.flatnonzero(counts)
+        if most is not None and len(codes) > most:
+            codes = np.sort(codes[np.argsort(-counts[codes], kind="stable")[:most]])
         found: dict[Value, int] = {}
-        for code in np.flatnonzero(counts).tolist():
+        for code in codes.tolist():
             value = column.value(code)  # 45 and 45.0 are two codes but one value
             found[value] = found.get(value, 0) + int(counts[code])
         return dict(sorted(found.items(), key=lambda item: -item[1]))
@@ -386,6 +395,13 @@ class Columns:
         if column.several:
             raise KeyError(field)
         return column.codes if len(column) else np.full(self.size, -1, np.int8)
+
+    def numbers(self, field: str, keys: Keys) -> NDArray[np.float64]:
+        """The numbers of some cases in a field with one value a case, NaN where there is none."""
+        column = self._field(field)
+        if not column.numeric:
+            return np.full(len(keys), np.nan)
+        return np.asarray(np.append(column.numbers, np.nan)[self.codes(field)[keys]])
 
     def decode(self, field: str, code: int) -> Value:
         """The value of a code."""
@@ -497,11 +513,11 @@ class _Field:
     def all_counts(self) -> NDArray[np.int64]:
         return self._counts(None)
 
-    def counts(self, allowed: Mask | None) -> NDArray[np.int64]:
+    def counts(self, allowed: Mask | Keys | None) -> NDArray[np.int64]:
         """How many cases (of those allowed) have each value, (values,)."""
         return self.all_counts if allowed is None else self._counts(allowed)
 
-    def _counts(self, allowed: Mask | None) -> NDArray[np.int64]:
+    def _counts(self, allowed: Mask | Keys | None) -> NDArray[np.int64]:
         if not len(self):
             return np.zeros(0, np.int64)
         if not self.several:
@@ -509,7 +525,11 @@ class _Field:
             return np.bincount(codes[codes >= 0], minlength=len(self))
         if allowed is None:
             return np.diff(self.starts)
-        passed = np.concatenate(([0], np.cumsum(allowed[self.owners], dtype=np.int64)))
+        mask = allowed
+        if mask.dtype != np.bool_:
+            mask = np.zeros(int(self.owners.max()) + 1, np.bool_)
+            mask[allowed[allowed < len(mask)]] = True
+        passed = np.concatenate(([0], np.cumsum(mask[self.owners], dtype=np.int64)))
         return np.asarray(np.diff(passed[self.starts]))
 
     def codes_of(self, key: int) -> list[int]:

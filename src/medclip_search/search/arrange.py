@@ -31,10 +31,12 @@ SPREAD = 300
 class Arranged:
     """A page: places in the ranking, in the order shown, and what each of them carries.
 
-    ``duplicates`` and ``siblings`` give for a key the keys that it stands for, best first.
+    ``ranked`` is how many places there are before the cut. ``duplicates`` and ``siblings`` give
+    for a key the keys that it stands for, best first.
     """
 
     places: NDArray[np.int64]
+    ranked: int = 0
     duplicates: Mapping[int, list[int]] = field(default_factory=dict)
     siblings: Mapping[int, list[int]] = field(default_factory=dict)
 
@@ -44,10 +46,18 @@ class Arranged:
         return [key for one in lists for key in one]
 
 
-def arrange(snapshot: Snapshot, query: Query, keys: Keys, scores: Doubles, k: int) -> Arranged:
-    """The first ``k`` of a ranking, as the query wants them shown.
+def arrange(
+    snapshot: Snapshot,
+    query: Query,
+    keys: Keys,
+    scores: Doubles,
+    k: int,
+    start: int | None = None,
+) -> Arranged:
+    """``k`` of a ranking from ``start`` on, as the query wants them shown.
 
-    Raises ``QueryError`` for a group that cannot be.
+    Where a start is given, be it 0, the pages that follow one another fit together. Raises
+    ``QueryError`` for a group that cannot be.
     """
     places = np.arange(len(keys))
     folded: dict[int, list[int]] = {}
@@ -55,7 +65,7 @@ def arrange(snapshot: Snapshot, query: Query, keys: Keys, scores: Doubles, k: in
     # Whoever browses by filters alone wants them all.
     asked = bool(query.text or query.image or query.vector or query.like)
     if query.fold and asked:
-        spread = bool(query.group or query.diversity)
+        spread = bool(query.group or query.diversity or start is not None)
         pool = FOLDED if spread else min(FOLDED, k + 10)
         first = np.arange(len(keys))
         first[:pool] = duplicates(snapshot, keys[:pool])
@@ -65,16 +75,18 @@ def arrange(snapshot: Snapshot, query: Query, keys: Keys, scores: Doubles, k: in
         first = groups(snapshot.columns, query.group, keys[places])
         gathered = _by_key(keys[places], first)
         places = places[first == np.arange(len(places))]
+    begin = start or 0
     if query.diversity:
         best = places[:SPREAD]
         alike = likeness(snapshot, keys[best])
-        order = mmr(stretched(scores[best]), alike, query.diversity, k)
+        order = mmr(stretched(scores[best]), alike, query.diversity, begin + k)
         places = np.concatenate((best[order], places[SPREAD:]))
-    places = places[:k]
+    ranked = len(places)
+    places = places[begin : begin + k]
     shown = set(keys[places].tolist())
     folded = {key: others for key, others in folded.items() if key in shown}
     gathered = {key: others for key, others in gathered.items() if key in shown}
-    return Arranged(places, folded, gathered)
+    return Arranged(places, ranked, folded, gathered)
 
 
 def _by_key(keys: Keys, first: NDArray[np.int64]) -> dict[int, list[int]]:

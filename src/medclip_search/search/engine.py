@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from medclip_search.cases import Case
-from medclip_search.encoders.base import Floats
-from medclip_search.errors import EncoderUnavailableError, QueryError
-from medclip_search.images import read_image
+from medclip_search.errors import QueryError
 from medclip_search.indexes.text.abbreviations import Forms
-from medclip_search.search import explain, filters, retrieve, weighing
+from medclip_search.indexes.text.highlighting import Marker, highlights
+from medclip_search.search import explain, facets, filters, retrieve, sort, weighing
 from medclip_search.search.arrange import Arranged, arrange
+from medclip_search.search.asked import Asked
 from medclip_search.search.combine import Combiner
+from medclip_search.search.encoding import encoded
 from medclip_search.search.expand import Expansion, expansion
-from medclip_search.search.fuse import RankedList, completed, evidence, fuse, weighted
+from medclip_search.search.facets import Facets
+from medclip_search.search.fuse import RankedList, evidence
 from medclip_search.search.hits import Hit, Hits, ListEvidence
 from medclip_search.search.known_item import known_item_first
-from medclip_search.search.query import ImageInput, Query
+from medclip_search.search.query import Query
 from medclip_search.search.reading import read_texts
 from medclip_search.search.rerank import Reranked, rerank
 from medclip_search.search.snapshot import Snapshot
@@ -40,9 +39,12 @@ LEAST_DEPTH = 200
 """Lists are at least this deep, and four times as deep as the answer."""
 STEERED_DEPTH = 1000
 """Lists are at least this deep where likes and dislikes re-rank them, or one article may fill
-many places."""
+many places, or where pages follow one another."""
+DEEPEST = 1000
+"""Pages end after so many answers."""
 
-_ENCODING = threading.Lock()  # encoders are called from one thread at a time
+Mask = NDArray[np.bool_]
+Keys = NDArray[np.int64]
 
 
 def search(
@@ -52,46 +54,82 @@ def search(
     reader: CrossEncoder | None = None,
     combiner: Combiner | None = None,
     synonyms: Forms | None = None,
+    start: int | None = None,
 ) -> Hits:
-    """The best ``k`` cases for a query.
+    """The best ``k`` cases for a query, or those from ``start`` on (0 is the best).
 
-    A ``reader`` re-ranks the answers to words alone; a ``combiner`` weighs the lists that convex
+    Pages that are asked for by ``start``, the first by 0, fit together, down to ``DEEPEST``. A
+    ``reader`` re-ranks the answers to words alone; a ``combiner`` weighs the lists that convex
     fusion adds up; ``synonyms`` are words that mean the same.
 
     Raises ``QueryError`` (``k`` below 1, an unknown id), ``FilterError``, ``ImageError`` (a query
     image that cannot be read) and ``EncoderError``.
     """
     began = time.perf_counter()
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise QueryError(f"{k}: how many answers must be a whole number of at least 1")
+    _check_page(k, start)
     query, notes = read_texts(generation, query)
     liked, disliked = _judged(generation, query)
     tray = [key for key in generation.keys_of(query.tray) if key is not None]
     allowed = _allowed(generation, query)
     if allowed is not None and not allowed.any():
         notes.append("No case passes the filters.")
-    deep = bool(liked or disliked or tray or query.group)
-    depth = max(STEERED_DEPTH if deep else LEAST_DEPTH, 4 * int(k))
-    order = generation.columns.order
+    depth = _depth(query, int(k), start, steered=bool(liked or disliked or tray))
     expanded = [expansion(generation, query, text, allowed, synonyms) for text in query.text]
-    lists = completed(_lists(generation, query, expanded, liked, depth, allowed, notes), order)
-    if combiner is not None and query.fusion == "convex":
-        lists = combiner.weighed(lists)
-    keys, scores = fuse(lists, order, query.fusion)
+    asked = Asked(generation, query, encoded(generation, query, notes), expanded, liked, combiner)
+    lists, keys, scores = asked.ranking(depth, allowed)
+    notes += asked.notes(lists)
     known = known_item_first(generation, query, lists, keys, scores)
     scores = known.scores
     read = _reranked(generation, query, reader, known.keys, scores, notes)
-    keys = read.keys
+    first = keys = read.keys
     steered = None
     if liked or disliked or tray:
         steered = steer(generation, keys, liked, disliked, allowed, tray)
         keys, scores = steered.keys, steered.totals
-    arranged = arrange(generation, query, keys, scores, int(k))
+    if query.sort != "relevance":
+        place = _by_year(asked, keys, notes)
+        keys, scores = keys[place], scores[place]
+    arranged = arrange(generation, query, keys, scores, int(k), start)
     beyond = (known.evidence, read.evidence)
-    hits = _hits(generation, query, expanded, keys, scores, lists, beyond, steered, arranged)
+    hits = _hits(
+        generation, query, expanded, keys, scores, lists, beyond, steered, arranged, start or 0
+    )
     called = suggest(generation, keys.tolist(), query.text, query.suggest) if query.suggest else ()
+    counted = None
+    if query.facets:
+        best = first if depth >= facets.RANKED else None
+        counted = _counted(asked, allowed, best)
     milliseconds = (time.perf_counter() - began) * 1000
-    return Hits(hits, tuple(dict.fromkeys(notes)), generation.number, milliseconds, called)
+    return Hits(
+        hits,
+        tuple(dict.fromkeys(notes)),
+        generation.number,
+        milliseconds,
+        called,
+        counted,
+        start or 0,
+        arranged.ranked,
+    )
+
+
+def _check_page(k: int, start: int | None) -> None:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise QueryError(f"{k}: how many answers must be a whole number of at least 1")
+    if start is None:
+        return
+    if isinstance(start, bool) or not isinstance(start, int | np.integer) or start < 0:
+        raise QueryError(f"start: {start}: give a whole number, 0 for the first page")
+    if start + k > DEEPEST:
+        raise QueryError(
+            f"start: pages end at the {DEEPEST:,}th answer; add words or a filter to see others"
+        )
+
+
+def _depth(query: Query, k: int, start: int | None, *, steered: bool) -> int:
+    """How deep the lists are: for pages that fit together, equally for all of them."""
+    if start is not None:
+        return STEERED_DEPTH
+    return max(STEERED_DEPTH if steered or query.group else LEAST_DEPTH, 4 * k)
 
 
 def _judged(generation: Snapshot, query: Query) -> tuple[list[int], list[int]]:
@@ -105,12 +143,14 @@ def _judged(generation: Snapshot, query: Query) -> tuple[list[int], list[int]]:
     )
 
 
-def _allowed(generation: Snapshot, query: Query) -> NDArray[np.bool_] | None:
-    """The cases that may answer; ``None`` where all may."""
+def _allowed(generation: Snapshot, query: Query, lifted: str = "") -> NDArray[np.bool_] | None:
+    """The cases that may answer, filters on a field (by its stored name) lifted; ``None``: all."""
     columns = generation.columns
     passing = None
-    if query.where:
-        parsed = [filters.parse_filter(one, columns.fields()) for one in query.where]
+    parsed = [filters.parse_filter(one, columns.fields()) for one in query.where]
+    if lifted:
+        parsed = [one for one in parsed if filters.stored_field(one.field, columns) != lifted]
+    if parsed:
         passing = filters.mask(parsed, columns)
     if query.not_id:
         passing = columns.live.copy() if passing is None else passing
@@ -126,118 +166,42 @@ def _keys(generation: Snapshot, ids: Sequence[str]) -> list[int]:
     return [key for key in keys if key is not None]
 
 
-def _lists(
-    generation: Snapshot,
-    query: Query,
-    expanded: Sequence[Expansion],
-    liked: Sequence[int],
-    depth: int,
-    allowed: NDArray[np.bool_] | None,
-    notes: list[str],
-) -> list[RankedList]:
-    words = _encoded_words(generation, query.text, notes)
-    # A query holds tuples, whatever it was made from.
-    pictures = cast("tuple[ImageInput, ...]", query.image)
-    others = cast("tuple[ImageInput, ...]", query.not_image)
-    images = _encoded_images(generation, (*pictures, *others), notes)
-    wanted, unwanted = images[: len(pictures)], images[len(pictures) :]
-    lists: list[RankedList] = []
-    for at, (text, meant, more) in enumerate(zip(query.text, words, expanded, strict=True)):
-        found = retrieve.words_lists(generation, text, meant, depth, allowed, more.also)
-        notes += [*more.notes, *_word_notes(generation, text, found)]
-        lists += weighted(found, query.weight("words", at))
-    for at, vectors in enumerate(wanted):
-        found = retrieve.image_lists(generation, vectors, depth, allowed)
-        lists += weighted(found, query.weight("image", at))
-    for at, vector in enumerate(cast("tuple[Floats, ...]", query.vector)):
-        one = retrieve.vector_list(generation, vector, query.space, depth, allowed)
-        lists += weighted([one], query.weight("vector", at))
-    if not (query.text or query.image or query.vector):
-        cases = generation.cases(liked)
-        for key in liked:
-            lists += retrieve.like_lists(generation, key, cases[key].caption, depth, allowed)
-        if not liked:
-            passing = generation.columns.live if allowed is None else allowed
-            lists.append(retrieve.filter_list(generation, passing, depth))
-    for at, vectors in enumerate(unwanted):
-        found = retrieve.unwanted_image_lists(generation, vectors)
-        lists += weighted(found, query.weight("not-image", at))
-    return lists
+def _by_year(asked: Asked, keys: Keys, notes: list[str]) -> NDArray[np.int64]:
+    """The places of a ranking that are sorted by year, in their new order; a note tells which."""
+    columns, order = asked.generation.columns, asked.query.sort
+    if not columns.values("year"):
+        notes.append("The library knows no years: the figures are in order of relevance.")
+        return np.arange(len(keys))
+    chosen, among = np.arange(len(keys)), ""
+    if not asked.browses:
+        words = asked.counted == "matches"
+        every, some = (asked.matched(every=True), asked.matched()) if words else (None, None)
+        chosen, what = sort.relevant(keys, every, some)
+        among = f" among the {len(chosen):,} {what}"
+    notes.append(f"{order.capitalize()} first{among}; what has no year comes last.")
+    return np.asarray(chosen[sort.by_year(columns, keys[chosen], order)])
 
 
-def _encoded_words(
-    generation: Snapshot, texts: Sequence[str], notes: list[str]
-) -> list[Mapping[str, Floats]]:
-    """For each text its vector in each joint space; no encoder is loaded where there is none.
+def _counted(asked: Asked, allowed: Mask | None, best: Keys | None) -> Facets:
+    """The counts that a query asks for; ``best`` is a first ranking that was made already."""
+    generation, query = asked.generation, asked.query
+    columns = generation.columns
+    for name in query.facets:
+        filters.stored_field(name, columns)  # what nobody knows is told at once
+    filtered = {
+        filters.stored_field(filters.parse_filter(one).field, columns) for one in query.where
+    }
+    matched = asked.matched()
 
-    Where the encoder is not to be had, the captions answer alone, and a note says so.
-    """
-    spaces = retrieve.word_spaces(generation)
-    if not spaces or not texts:
-        return [{} for _ in texts]
-    try:
-        encoder = generation.encoder()
-        with _ENCODING:
-            encoded = encoder.encode_words(texts)
-    except EncoderUnavailableError as error:
-        notes.append(f"Words were matched against captions, not pictures ({error}).")
-        return [{} for _ in texts]
-    return [
-        {space: encoded[space][at] for space in spaces if space in encoded}
-        for at in range(len(texts))
-    ]
+    def answers(lifted: str) -> Keys:
+        passing = _allowed(generation, query, lifted) if lifted else allowed
+        if matched is not None:
+            return np.flatnonzero(matched if passing is None else matched & passing)
+        if best is not None and not lifted:
+            return best[: facets.RANKED]
+        return asked.ranking(facets.RANKED, passing)[1][: facets.RANKED]
 
-
-def _encoded_images(
-    generation: Snapshot, sources: Sequence[ImageInput], notes: list[str]
-) -> list[Mapping[str, Floats]]:
-    """For each image its vector in each space."""
-    pictures = [_picture(source, at) for at, source in enumerate(sources, 1)]
-    # Where all vectors came ready-made, asking for their encoder says why it cannot be.
-    spaces = retrieve.encoded_spaces(generation) or retrieve.image_spaces(generation)
-    if pictures and not spaces:
-        notes.append("The library has no pictures to compare an image with; it was left aside.")
-    if not pictures or not spaces:
-        return [{} for _ in pictures]
-    encoder = generation.encoder()
-    prepared = [encoder.preprocess(picture) for picture in pictures]
-    vectors: list[Mapping[str, Floats]] = []
-    for start in range(0, len(prepared), encoder.batch_size):
-        batch = np.stack(prepared[start : start + encoder.batch_size])
-        with _ENCODING:
-            encoded = encoder.encode_images(batch)
-        vectors += [
-            {space: encoded[space][at] for space in spaces if space in encoded}
-            for at in range(len(batch))
-        ]
-    return vectors
-
-
-def _picture(source: ImageInput, number: int) -> Image.Image:
-    """A query image, decoded in memory; nothing of it is kept."""
-    if isinstance(source, str | Path):
-        return read_image(Path(source), name=str(source))
-    return read_image(source, name=f"query image {number}")
-
-
-def _word_notes(generation: Snapshot, text: str, lists: Sequence[RankedList]) -> list[str]:
-    notes = []
-    if unknown := generation.text.unknown(text):
-        named = ", ".join(f"“{word}”" for word in unknown[:3])
-        guessed = any(map(generation.text.guesses_at, unknown))
-        instead = "; words one letter off were looked for instead" if guessed else ""
-        notes.append(f"No case has {named}{instead}.")
-    spaces = retrieve.image_spaces(generation)
-    if spaces and not retrieve.word_spaces(generation):
-        through = any(one.name.startswith("words-through-captions:") for one in lists)
-        reach = "; pictures without a caption were reached through similar ones" if through else ""
-        made = retrieve.encoded_spaces(generation)
-        what = "embeds images only" if made else "holds ready-made vectors"
-        notes.append(
-            f"Words were matched against captions, not pictures ({', '.join(made or spaces)} "
-            f"{what}){reach}."
-        )
-    return notes
+    return facets.count(columns, query.facets, asked.counted, answers, filtered)
 
 
 def _reranked(
@@ -269,6 +233,7 @@ def _hits(
     beyond: Sequence[Mapping[int, ListEvidence]],
     steered: Steered | None,
     arranged: Arranged,
+    start: int,
 ) -> tuple[Hit, ...]:
     shown = keys[arranged.places].tolist()
     cases: dict[int, Case] = generation.cases(list(dict.fromkeys((*shown, *arranged.carried()))))
@@ -277,19 +242,24 @@ def _hits(
     weighed = steered.evidence(shown) if steered is not None else []
     terms = steered.terms if steered is not None else ()
     asked = frozenset(generation.text.terms(" ".join(query.text)))
+    markers = [
+        Marker.of(text, one.also, facets.silent(), generation.text.knows)
+        for text, one in zip(query.text, expanded, strict=True)
+    ]
     given = Given(len(query.like), len(query.dislike), asked)
     hits: list[Hit] = []
     for at, (place, key) in enumerate(zip(arranged.places.tolist(), shown, strict=True)):
         case = cases[key]
         told = (*found[at], *(more[key] for more in beyond if key in more))
         hit = Hit(
-            at + 1,
+            start + at + 1,
             case.id,
             float(scores[place]),
             case,
             told,
             duplicates=tuple(cases[one].id for one in arranged.duplicates.get(key, ())),
             siblings=tuple(cases[one].id for one in arranged.siblings.get(key, ())),
+            highlights=highlights(markers, case.caption),
         )
         feedback = None
         if weighed:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 from medclip_search.cases import Case
+from medclip_search.indexes.text.highlighting import Highlight
+from medclip_search.search.facets import Facets
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,13 @@ class FeedbackEvidence:
 class Hit:
     """One answer. ``why`` is one plain sentence.
 
-    ``score`` falls with ``rank``, unless diversity is asked for. It is the sum of the lists'
-    shares: by ``convex`` fusion a weighted mean of theirs, from about 0 (nothing in common with
-    the query) to 1 (the query itself); by ``rrf`` a sum of reciprocal ranks. Where likes and
-    dislikes re-rank, it is the log-odds of ``feedback.total``. ``duplicates`` are the ids of hits
-    with the same picture that were folded into this one, ``siblings`` those of hits of the same
-    group, where groups are asked for; both best first.
+    ``score`` falls with ``rank``, unless diversity or another order is asked for. It is the sum
+    of the lists' shares: by ``convex`` fusion a weighted mean of theirs, from about 0 (nothing in
+    common with the query) to 1 (the query itself); by ``rrf`` a sum of reciprocal ranks. Where
+    likes and dislikes re-rank, it is the log-odds of ``feedback.total``. ``duplicates`` are the
+    ids of hits with the same picture that were folded into this one, ``siblings`` those of hits of
+    the same group, where groups are asked for; both best first. ``highlights`` are the places of
+    the caption that hold the query's words.
     """
 
     rank: int
@@ -104,6 +107,7 @@ class Hit:
     why: str = ""
     duplicates: tuple[str, ...] = ()
     siblings: tuple[str, ...] = ()
+    highlights: tuple[Highlight, ...] = ()
 
     def carries(self) -> list[str]:
         """What a line or a card says of the hits that this one stands for."""
@@ -127,6 +131,7 @@ class Hit:
             {"rank": self.rank, "id": self.id, "score": self.score}
             | case_to_json(case)
             | {"duplicates": list(self.duplicates), "siblings": list(self.siblings)}
+            | {"highlights": [one.to_json() for one in self.highlights]}
             | {"evidence": evidence}
         )
 
@@ -175,7 +180,9 @@ class Hits(Sequence[Hit]):
 
     ``notes`` are plain sentences about how the query was answered (``compact`` cannot embed
     words, so they met the captions only). ``milliseconds`` is the time the search took.
-    ``suggestions``, where the query asked for any, are phrases that the best hits are called by.
+    ``suggestions``, where the query asked for any, are phrases that the best hits are called by,
+    ``facets`` the counts that it asked for. ``start`` hits were passed over before the first;
+    ``ranked`` is how many there are to page through in all, these among them.
     """
 
     hits: tuple[Hit, ...]
@@ -183,6 +190,9 @@ class Hits(Sequence[Hit]):
     generation: int = 0
     milliseconds: float = 0.0
     suggestions: tuple[Suggestion, ...] = ()
+    facets: Facets | None = None
+    start: int = 0
+    ranked: int = 0
 
     @overload
     def __getitem__(self, index: int) -> Hit: ...

@@ -13,6 +13,7 @@ from PIL import Image
 
 from medclip_search.errors import FilterError, QueryError
 from medclip_search.search.fuse import FUSIONS, Fusion
+from medclip_search.search.sort import SORTS, Sort
 from medclip_search.search.vectors import VectorInput, query_vectors
 from medclip_search.search.weights import PARTS, Weights, WeightsInput, part_weights
 
@@ -24,6 +25,8 @@ LONGEST_TEXT = 20_000
 
 MOST_SUGGESTED = 50
 """So many phrases can be asked for."""
+MOST_FACETS = 20
+"""The answers are counted by so many fields at most."""
 
 ImageInput = str | Path | bytes | Image.Image | NDArray[np.uint8]
 """A file's path, a file's bytes, a picture, or an array (H, W) or (H, W, 3) of uint8."""
@@ -62,7 +65,11 @@ class Query:
     ``group`` names a field, such as ``article``, of each value of which one hit is shown;
     ``diversity``, 0 to 1, prefers hits unlike those above them.
 
-    ``suggest`` asks for so many phrases that the best hits are called by (``search.suggest``).
+    ``sort`` puts the most relevant hits in order of their year: ``newest`` or ``oldest`` first
+    (``search.sort``).
+
+    ``suggest`` asks for so many phrases that the best hits are called by (``search.suggest``);
+    ``facets`` names the fields of which the answers are counted by value (``search.facets``).
 
     Raises ``QueryError`` where nothing is wanted at all, or an id is blank (left out, it would
     give an answer to another question), and ``FilterError`` for a blank filter.
@@ -88,9 +95,11 @@ class Query:
     expand: str | Sequence[str] = MEASURED
     not_id: str | Sequence[str] = ()
     suggest: int = 0
+    sort: Sort = "relevance"
+    facets: str | Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for name in ("text", "not_text", "where", "like", "dislike", "tray", "not_id"):
+        for name in ("text", "not_text", "where", "like", "dislike", "tray", "not_id", "facets"):
             value = getattr(self, name)
             several = (value,) if isinstance(value, str) else tuple(value)
             if not all(isinstance(one, str) for one in several):
@@ -127,6 +136,10 @@ class Query:
             raise QueryError(f"rerank_ms: give 0 to {MOST_RERANK_MS} milliseconds")
         if self.fusion not in FUSIONS:
             raise QueryError(f"fusion: {self.fusion}: choose one of: {', '.join(FUSIONS)}")
+        if self.sort not in SORTS:
+            raise QueryError(f"sort: {self.sort}: choose one of: {', '.join(SORTS)}")
+        if len(self.facets) > MOST_FACETS:
+            raise QueryError(f"facets: name up to {MOST_FACETS} fields, for example modality")
         number = self.suggest
         if isinstance(number, bool) or not isinstance(number, int | np.integer):
             raise QueryError("suggest: give a whole number of phrases")

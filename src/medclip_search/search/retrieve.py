@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from medclip_search.errors import QueryError
 from medclip_search.indexes.text import ALONE, Also
 from medclip_search.search.fuse import RankedList, Scale
 from medclip_search.search.snapshot import Snapshot
+from medclip_search.search.sort import Sort, by_year
 
 Mask = NDArray[np.bool_]
 Keys = NDArray[np.int64]
@@ -181,10 +183,17 @@ def like_lists(
     return _shared(lists)
 
 
-def filter_list(snapshot: Snapshot, passing: Mask, depth: int) -> RankedList:
-    """The first cases that pass, in the order of their ids, all with the score 0."""
+def filter_list(
+    snapshot: Snapshot, passing: Mask, depth: int, sort: Sort = "relevance"
+) -> RankedList:
+    """The first cases that pass, in the order of their ids or years, all with the score 0."""
     keys = np.flatnonzero(passing).astype(np.int64)
-    ranks = snapshot.columns.order[keys]
+    ranks: NDArray[Any] = snapshot.columns.order[keys]
+    if sort != "relevance":
+        place = np.argsort(ranks)
+        place = place[by_year(snapshot.columns, keys[place], sort)]
+        ranks = np.empty(len(keys), np.int64)
+        ranks[place] = np.arange(len(keys))
     if len(keys) > depth:
         first = np.argpartition(ranks, depth - 1)[:depth]
         keys, ranks = keys[first], ranks[first]

@@ -40,6 +40,7 @@ from medclip_search.search.query import (
     RERANK_MS,
     Query,
 )
+from medclip_search.search.sort import Sort
 from medclip_search.server.citations import add_citations
 from medclip_search.server.uploads import LIMIT_MB, bounded, keep_in_memory
 
@@ -49,10 +50,13 @@ MOST_HITS = 1000
 _MOST_ERRORS = 5
 _TEXT_FIELDS = (
     *("words", "not_words", "where", "like", "dislike", "tray", "not_id"),
-    *("weights", "expand"),
+    *("weights", "expand", "facets"),
 )
 _FILE_FIELDS = ("image", "not_image")
-_PLAIN_FIELDS = ("k", "fusion", "fold", "group", "diversity", "rerank", "rerank_ms", "suggest")
+_PLAIN_FIELDS = (
+    *("k", "start", "fusion", "fold", "group", "diversity", "rerank", "rerank_ms", "suggest"),
+    "sort",
+)
 _CACHED = {"Cache-Control": "private, max-age=60, stale-while-revalidate=86400"}
 
 
@@ -116,6 +120,19 @@ class Search(BaseModel):
         le=MOST_SUGGESTED,
         description="how many phrases that the best hits are called by to tell",
     )
+    sort: Sort = Field(
+        default="relevance", description="or the most relevant by year: `newest`, `oldest` first"
+    )
+    facets: str | list[str] = Field(
+        default=[],
+        description="fields of which the answers are counted by value",
+        examples=[["modality", "year"]],
+    )
+    start: int | None = Field(
+        default=None,
+        ge=0,
+        description="how many hits to pass over: 0 for the first of pages that fit together",
+    )
     k: int = Field(default=10, ge=1, le=MOST_HITS, description="how many hits")
 
 
@@ -145,13 +162,16 @@ def create_api(library: Callable[[], Library]) -> FastAPI:
         Send JSON for words and vectors, or a multipart form to add image files (`image`,
         `not_image`).
         """
-        query, k = await _read(bounded(request))
-        hits = await run_in_threadpool(lambda: library().search(query, k))
+        query, k, start = await _read(bounded(request))
+        hits = await run_in_threadpool(lambda: library().search(query, k, start))
         root = request.scope.get("root_path", "")
         return JSONResponse(
             {
                 "hits": [hit.to_json() | _addresses(root, hit.case) for hit in hits],
                 "notes": list(hits.notes),
+                "start": hits.start,
+                "ranked": hits.ranked,
+                "facets": None if hits.facets is None else hits.facets.to_json(),
                 "suggestions": [one.to_json() for one in hits.suggestions],
                 "generation": hits.generation,
                 "milliseconds": hits.milliseconds,
@@ -212,7 +232,7 @@ def create_api(library: Callable[[], Library]) -> FastAPI:
     return api
 
 
-async def _read(request: Request) -> tuple[Query, int]:
+async def _read(request: Request) -> tuple[Query, int, int | None]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         try:
@@ -221,7 +241,7 @@ async def _read(request: Request) -> tuple[Query, int]:
             body = await run_in_threadpool(Search.model_validate_json, content)
         except ValidationError as error:
             raise HTTPException(422, _in_one_line(error)) from None
-        return _query(body), body.k
+        return _query(body), body.k, body.start
     if kind not in ("multipart/form-data", "application/x-www-form-urlencoded"):
         raise HTTPException(415, "send application/json or multipart/form-data")
     async with request.form() as form:
@@ -236,7 +256,7 @@ async def _read(request: Request) -> tuple[Query, int]:
         except ValidationError as error:
             raise HTTPException(422, _in_one_line(error)) from None
         image, not_image = [await _pictures(form, name) for name in _FILE_FIELDS]
-    return _query(body, image, not_image), body.k
+    return _query(body, image, not_image), body.k, body.start
 
 
 def _query(
@@ -263,6 +283,8 @@ def _query(
         group=body.group,
         diversity=body.diversity,
         expand=body.expand or MEASURED,
+        sort=body.sort,
+        facets=body.facets,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,31 @@ class Compiler:
         if not queries:
             return None
         return tantivy.Query.boolean_query([(tantivy.Occur.Must, q) for q in queries])
+
+    def matches(
+        self, words: str, silent: Set[str] = frozenset(), also: Also = ALONE
+    ) -> tuple[tuple[str, ...], tantivy.Query | None]:
+        """What a text matches: any of some terms; or, where it is not as simple, a query.
+
+        Words of ``silent`` terms only ("of the") match nothing by themselves, unless there are
+        no others. Of ``also`` the forms count.
+        """
+        asked = tuple(_flat(parse(words)))
+        telling = tuple(one for one in asked if not _is_silent(*one, silent))
+        if any(occur is not Occur.NOT for occur, _ in telling):
+            asked = telling
+        found: dict[str, None] = {}
+        for occur, node in asked:
+            if not (occur is Occur.MAY and isinstance(node, Word) and _is_plain(node)):
+                break
+            if self._id_clause(node.text):
+                break
+            found.update(dict.fromkeys(terms(node.text)))
+        else:
+            if not also.forms and not any(guessable(t) and not self.known(t) for t in found):
+                return tuple(found), None
+        guesses = _Guesses(FUZZY_WORDS)
+        return (), self._compile(Group(asked), guesses, Also(forms=also.forms))
 
     def _compile(self, group: Group, guesses: _Guesses, also: Also = ALONE) -> tantivy.Query:
         clauses: list[tuple[tantivy.Occur, tantivy.Query]] = []
@@ -238,7 +263,7 @@ class Compiler:
         queries: list[tantivy.Query] = []
         for field, weight in fields.items():
             if distance == 1:
-                found = {t: n for t in _one_letter_off(term) if (n := self.frequency(field, t))}
+                found = {t: n for t in one_letter_off(term) if (n := self.frequency(field, t))}
                 queries += self._alike(field, found, weight)
                 continue
             fuzzy = tantivy.Query.fuzzy_term_query(self._schema, field, term, distance)
@@ -291,6 +316,12 @@ def _is_plain(word: Word) -> bool:
     return not (word.prefix or word.distance or word.field or word.wild)
 
 
+def _is_silent(occur: Occur, node: Node, silent: Set[str]) -> bool:
+    if occur is not Occur.MAY or not isinstance(node, Word) or not _is_plain(node):
+        return False
+    return set(terms(node.text)) <= silent
+
+
 def _folded(text: str) -> str:
     return re.escape("".join(folded_words(text)))
 
@@ -300,7 +331,7 @@ def _count(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
     return int(found.count)
 
 
-def _one_letter_off(term: str) -> set[str]:
+def one_letter_off(term: str) -> set[str]:
     """A term, and what one letter more, less, other, or one swap of neighbours makes of it."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     cuts = [(term[:at], term[at:]) for at in range(len(term) + 1)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -35,6 +35,7 @@ from medclip_search.indexes.text.compiling import (
 from medclip_search.indexes.text.files import Counts, damaged, links_to, open_index, read_counts
 from medclip_search.indexes.text.language import Word, parse
 from medclip_search.indexes.text.marks import id_mark, marks_of_query
+from medclip_search.indexes.text.matching import TermBits
 
 Keys = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -69,7 +70,8 @@ class TextIndex:
         self._counts = counts
         self._searcher = searcher
         self._schema = schema
-        self._compiler = Compiler(searcher, schema)
+        compiler = self._compiler = Compiler(searcher, schema)
+        self._bits = TermBits(lambda term: _all_keys(searcher, compiler.of_terms({term: 1.0})))
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -95,6 +97,7 @@ class TextIndex:
         """Let go of the files."""
         self.__dict__.pop("_searcher", None)
         self.__dict__.pop("_compiler", None)
+        self.__dict__.pop("_bits", None)
 
     @property
     def size(self) -> int:
@@ -157,6 +160,10 @@ class TextIndex:
             and not any(map(self._compiler.known, found))
             and not self._compiler.frequency("exact", id_mark(piece))
         ]
+
+    def knows(self, term: str) -> bool:
+        """Whether any case has a term (as ``terms`` gives it)."""
+        return self._compiler.known(term)
 
     def guesses_at(self, piece: str) -> bool:
         """Whether ``search`` looks for words one letter off an unknown piece."""
@@ -267,6 +274,29 @@ class TextIndex:
         keys = self._keys(query, self.size)
         return keys if allowed is None else keys[allowed[keys]]
 
+    def matches(
+        self,
+        words: str,
+        size: int,
+        silent: Set[str] = frozenset(),
+        also: Also = ALONE,
+        *,
+        every: bool = False,
+    ) -> Mask:
+        """All cases that a text matches as it is typed, (size,) bool over keys; none is scored.
+
+        Plain words match where any is there (``every``: where all are, if there is nothing else in
+        the text), those of ``silent`` terms aside; of ``also`` the ``forms`` that stand for typed
+        words count, the other terms do not.
+        """
+        found, query = self._compiler.matches(words, silent, also)
+        matched = self._bits.holding(found, size, every=every)
+        if query is not None:
+            matched[self._keys(query, self.size)] = True
+        if self.has_whole(words):
+            matched[self.whole(words)] = True
+        return matched
+
     def holding(self, terms: Sequence[str], keys: Keys) -> Mask:
         """Which keys' captions hold which terms (as ``terms`` gives them), (keys, terms) bool."""
         held = np.zeros((len(keys), len(terms)), np.bool_)
@@ -345,10 +375,7 @@ class TextIndex:
 
     def _keys(self, query: tantivy.Query, most: int) -> Keys:
         """The keys of all that match, rising; none is scored."""
-        found = self._searcher.search(query, max(1, most), count=False, order_by_field="key").hits
-        keys = np.fromiter((key for key, _ in found), np.int64, len(found))
-        keys.sort()
-        return keys
+        return _all_keys(self._searcher, query, most)
 
     def _fetch(self, query: tantivy.Query, limit: int) -> tuple[Keys, Scores]:
         hits: Sequence[tuple[float, Any]] = self._searcher.search(query, limit, count=False).hits
@@ -357,3 +384,12 @@ class TextIndex:
             self._searcher.fast_field_values("key", [address for _, address in hits]), np.int64
         )
         return keys, np.round(scores, DECIMALS).astype(np.float32)
+
+
+def _all_keys(searcher: tantivy.Searcher, query: tantivy.Query, most: int | None = None) -> Keys:
+    """The keys of all that match, rising."""
+    most = int(searcher.num_docs) if most is None else most
+    found = searcher.search(query, max(1, most), count=False, order_by_field="key").hits
+    keys = np.fromiter((key for key, _ in found), np.int64, len(found))
+    keys.sort()
+    return keys

@@ -1,0 +1,130 @@
+"""What is asked: a query with its vectors and what else its words are searched for, to be ranked.
+
+It is ranked once for the answers, and for facets once more with each filtered field set free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medclip_search.encoders.base import Floats
+from medclip_search.search import retrieve
+from medclip_search.search.combine import Combiner
+from medclip_search.search.encoding import Encoded
+from medclip_search.search.expand import Expansion
+from medclip_search.search.facets import Counted, silent
+from medclip_search.search.fuse import RankedList, completed, fuse, weighted
+from medclip_search.search.query import Query
+from medclip_search.search.snapshot import Snapshot
+
+Mask = NDArray[np.bool_]
+Keys = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query, read and encoded; ``expanded`` and ``encoded.words`` go with its texts."""
+
+    generation: Snapshot
+    query: Query
+    encoded: Encoded
+    expanded: Sequence[Expansion]
+    liked: Sequence[int]
+    combiner: Combiner | None = None
+
+    @property
+    def browses(self) -> bool:
+        """Whether nothing is asked but filters."""
+        query = self.query
+        return not (query.text or query.image or query.vector or self.liked)
+
+    @property
+    def counted(self) -> Counted:
+        """Which of the answers facets count."""
+        query = self.query
+        if query.text and not (query.image or query.vector):
+            return "matches"
+        return "passing" if self.browses else "best"
+
+    def matched(self, *, every: bool = False) -> Mask | None:
+        """The cases that match, filters aside; ``None`` where all do, more or less.
+
+        ``every``: those with all of the plain words.
+        """
+        columns = self.generation.columns
+        if self.counted == "best":
+            return None
+        if self.counted == "passing":
+            return columns.live
+        matched = np.zeros(columns.size, np.bool_)
+        for text, one in zip(self.query.text, self.expanded, strict=True):
+            index = self.generation.text
+            matched |= index.matches(text, columns.size, silent(), one.also, every=every)
+        return matched & columns.live
+
+    def ranking(
+        self, depth: int, allowed: Mask | None
+    ) -> tuple[list[RankedList], Keys, NDArray[np.float64]]:
+        """The lists, so deep, and their fusion: keys and scores, best first."""
+        order = self.generation.columns.order
+        lists = completed(self._lists(depth, allowed), order)
+        if self.combiner is not None and self.query.fusion == "convex":
+            lists = self.combiner.weighed(lists)
+        return lists, *fuse(lists, order, self.query.fusion)
+
+    def _lists(self, depth: int, allowed: Mask | None) -> list[RankedList]:
+        generation, query = self.generation, self.query
+        lists: list[RankedList] = []
+        words = zip(query.text, self.encoded.words, self.expanded, strict=True)
+        for at, (text, meant, more) in enumerate(words):
+            found = retrieve.words_lists(generation, text, meant, depth, allowed, more.also)
+            lists += weighted(found, query.weight("words", at))
+        for at, vectors in enumerate(self.encoded.images):
+            found = retrieve.image_lists(generation, vectors, depth, allowed)
+            lists += weighted(found, query.weight("image", at))
+        for at, vector in enumerate(cast("tuple[Floats, ...]", query.vector)):
+            one = retrieve.vector_list(generation, vector, query.space, depth, allowed)
+            lists += weighted([one], query.weight("vector", at))
+        if self.browses:
+            passing = generation.columns.live if allowed is None else allowed
+            lists.append(retrieve.filter_list(generation, passing, depth, query.sort))
+        elif not (query.text or query.image or query.vector):
+            cases = generation.cases(self.liked)
+            for key in self.liked:
+                lists += retrieve.like_lists(generation, key, cases[key].caption, depth, allowed)
+        for at, vectors in enumerate(self.encoded.unwanted):
+            found = retrieve.unwanted_image_lists(generation, vectors)
+            lists += weighted(found, query.weight("not-image", at))
+        return lists
+
+    def notes(self, lists: Sequence[RankedList]) -> list[str]:
+        """What a user is to know of how the words were understood."""
+        notes: list[str] = []
+        for text, one in zip(self.query.text, self.expanded, strict=True):
+            notes += [*one.notes, *_word_notes(self.generation, text, lists)]
+        return notes
+
+
+def _word_notes(generation: Snapshot, text: str, lists: Sequence[RankedList]) -> list[str]:
+    notes = []
+    if unknown := generation.text.unknown(text):
+        named = ", ".join(f"“{word}”" for word in unknown[:3])
+        guessed = any(map(generation.text.guesses_at, unknown))
+        instead = "; words one letter off were looked for instead" if guessed else ""
+        notes.append(f"No case has {named}{instead}.")
+    spaces = retrieve.image_spaces(generation)
+    if spaces and not retrieve.word_spaces(generation):
+        through = any(one.name.startswith("words-through-captions:") for one in lists)
+        reach = "; pictures without a caption were reached through similar ones" if through else ""
+        made = retrieve.encoded_spaces(generation)
+        what = "embeds images only" if made else "holds ready-made vectors"
+        notes.append(
+            f"Words were matched against captions, not pictures ({', '.join(made or spaces)} "
+            f"{what}){reach}."
+        )
+    return notes

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         NotALibraryError,
         QueryError,
         StateError,
+        TrayExistsError,
+        TrayNotFoundError,
         UsageError,
     )
     from medclip_search.indexes.text.highlighting import Highlight
@@ -62,6 +64,8 @@ __all__ = [
     "QueryError",
     "StateError",
     "Suggestion",
+    "TrayExistsError",
+    "TrayNotFoundError",
     "UsageError",
     "build",
     "remove",

@@ -10,6 +10,8 @@
     │   └── EncoderUnavailableError   its weights or its programs are not here
     ├── EvaluationError         queries, judgements or runs that cannot be read or used
     ├── StateError              the state database cannot be used
+    │   ├── TrayNotFoundError   no tray has this name
+    │   └── TrayExistsError     another tray has this name
     └── LibraryError            the folder on disk
         ├── NotALibraryError    there is no library at this path
         ├── LibraryBusyError    another build holds the lock
@@ -69,6 +71,14 @@ class EvaluationError(MedClipError):
 
 class StateError(MedClipError):
     """The state database (trays, feedback, history) cannot be used."""
+
+
+class TrayNotFoundError(StateError):
+    """The user has no tray of this name in this library."""
+
+
+class TrayExistsError(StateError):
+    """The user has another tray of this name in this library."""
 
 
 class LibraryError(MedClipError):

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from medclip_search.errors import StateError
 from medclip_search.state import LOCAL_USER, Feedback, State
+from medclip_search.state.database import default_folder
 from medclip_search.state.schema import VERSION
-from medclip_search.state.store import default_folder
 
 LIBRARY = "library-one"
 
@@ -59,10 +59,10 @@ def test_users_libraries_and_trays_are_apart(state: State) -> None:
     assert ids(state, "ada") == ["1"]
     assert ids(state, "bob") == ["2"]
     assert ids(state, "ada", "library-two") == ["3"]
-    assert state.trays("ada", LIBRARY) == ["Favourites", "Teaching, Ümläute & 中文"]
-    assert state.delete_tray("ada", LIBRARY)
-    assert not state.delete_tray("ada", LIBRARY)
-    assert ids(state, "ada") == []
+    assert state.trays("ada", LIBRARY) == {"Favourites": 1, "Teaching, Ümläute & 中文": 1}
+    assert state.delete_tray("ada", LIBRARY, "Favourites")
+    assert not state.delete_tray("ada", LIBRARY, "Favourites")
+    assert [e.case_id for e in state.tray("ada", LIBRARY, "Favourites")] == []
     assert [e.case_id for e in state.tray("ada", LIBRARY, "Teaching, Ümläute & 中文")] == ["4"]
 
 

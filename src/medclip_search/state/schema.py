@@ -36,6 +36,17 @@ STEPS: Sequence[Sequence[str]] = (
             PRIMARY KEY (user, library, query, case_id)
         ) WITHOUT ROWID""",
     ),
+    (
+        "ALTER TABLE tray_entry ADD COLUMN note TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE tray_entry ADD COLUMN place INTEGER NOT NULL DEFAULT 0",
+        "UPDATE tray_entry SET place = position",
+        """CREATE TABLE current_tray (
+            user TEXT NOT NULL,
+            library TEXT NOT NULL,
+            tray INTEGER NOT NULL REFERENCES tray (id) ON DELETE CASCADE,
+            PRIMARY KEY (user, library)
+        ) WITHOUT ROWID""",
+    ),
 )
 """Step ``n`` (from 0) takes schema version ``n`` to ``n + 1``."""
 

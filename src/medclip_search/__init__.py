@@ -30,10 +30,12 @@ if TYPE_CHECKING:
         TrayNotFoundError,
         UsageError,
     )
+    from medclip_search.images.samples import Samples
     from medclip_search.indexes.text.highlighting import Highlight
     from medclip_search.search.facets import Facets
     from medclip_search.search.hits import Hit, Hits, Suggestion
     from medclip_search.search.query import Query
+    from medclip_search.search.regions import Region
 
 __version__ = "0.1.0"
 
@@ -62,6 +64,8 @@ __all__ = [
     "NotALibraryError",
     "Query",
     "QueryError",
+    "Region",
+    "Samples",
     "StateError",
     "Suggestion",
     "TrayExistsError",
@@ -85,6 +89,8 @@ _HOMES = {
     "Hits": "search.hits",
     "Suggestion": "search.hits",
     "Query": "search.query",
+    "Region": "search.regions",
+    "Samples": "images.samples",
 }
 
 

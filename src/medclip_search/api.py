@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +19,7 @@ from medclip_search.corpora.files import file_fault
 from medclip_search.encoders.base import RUNTIMES, EncoderSpec, Runtime
 from medclip_search.errors import CaseNotFoundError, ImageError, QueryError, UsageError
 from medclip_search.images import read_image
+from medclip_search.images.samples import Samples, is_deep, read_samples
 from medclip_search.images.sources import source_mark, source_picture
 from medclip_search.indexes.columns import Columns, case_values, fold
 from medclip_search.indexes.text.abbreviations import Forms
@@ -152,6 +154,26 @@ class Library:
 
         Raises ``CaseNotFoundError``, or ``ImageError`` where the source image is gone.
         """
+        with self._picture(case_id) as (source, frame):
+            return read_image(source, frame=frame, name=case_id)
+
+    def samples(self, case_id: str) -> Samples | None:
+        """What a deep picture measured before a window makes grey of it (``images.samples``).
+
+        In Hounsfield units for CT. ``None`` for a picture of 8 bits or in colours, of which
+        ``image`` shows all there is. Raises as ``image``.
+        """
+        with self._picture(case_id) as (source, frame):
+            return read_samples(source, frame=frame, name=case_id)
+
+    def has_samples(self, case_id: str) -> bool:
+        """Whether ``samples`` has any, by the picture's header alone. Raises as ``image``."""
+        with self._picture(case_id) as (source, _):
+            return is_deep(source, name=case_id)
+
+    @contextmanager
+    def _picture(self, case_id: str) -> Iterator[tuple[bytes | Path, int | None]]:
+        """The source of a case's picture, and its frame; errors in reading call it by its id."""
         generation = self._generation
         key = _key(generation, case_id)
         source = generation.cases([key])[key].image
@@ -162,7 +184,7 @@ class Library:
             raise ImageError(case_id, gone, "put the file back to see it in full")
         # Called by the case's id: a path, or a DICOM file's name, may say who a patient is.
         try:
-            return read_image(source_picture(source), frame=source.frame, name=case_id)
+            yield source_picture(source), source.frame
         except OSError as error:
             raise ImageError(case_id, f"the image cannot be read ({error.strerror})") from None
         except ImageError as error:

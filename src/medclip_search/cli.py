@@ -190,11 +190,21 @@ def _delete_images(library: Path, *, ask: bool) -> None:
 @click.argument("words", nargs=-1)
 @click.option("--image", multiple=True, metavar="FILE", help="A picture to find the like of.")
 @click.option(
+    "--region",
+    "regions",
+    multiple=True,
+    metavar="X,Y,W,H",
+    help="Only this box of the image, in pixels or fractions; one an image, in order, or 'whole'.",
+)
+@click.option(
     "--vector", "vectors", multiple=True, metavar="FILE.npy", help="A vector to find the like of."
 )
 @click.option("--space", default="", metavar="NAME", help="Which embedding space it is of.")
 @click.option("--not-words", multiple=True, metavar="W", help="Words that must not stand there.")
 @click.option("--not-image", multiple=True, metavar="FILE", help="A picture to keep away from.")
+@click.option(
+    "--not-region", "not_regions", multiple=True, metavar="X,Y,W,H", help="Only this box of it."
+)
 @click.option("--like", multiple=True, metavar="ID", help="A case that is what you look for.")
 @click.option("--dislike", multiple=True, metavar="ID", help="A case that is not.")
 @click.option("--not-id", multiple=True, metavar="ID", help="A case that must not answer.")
@@ -273,10 +283,12 @@ def search(
     library: Path,
     words: tuple[str, ...],
     image: tuple[str, ...],
+    regions: tuple[str, ...],
     vectors: tuple[str, ...],
     space: str,
     not_words: tuple[str, ...],
     not_image: tuple[str, ...],
+    not_regions: tuple[str, ...],
     like: tuple[str, ...],
     dislike: tuple[str, ...],
     tray: tuple[str, ...],
@@ -305,16 +317,17 @@ def search(
     from medclip_search import terminal
     from medclip_search.api import Library
     from medclip_search.search.query import MEASURED, RERANK_MS, Query
+    from medclip_search.search.regions import with_regions
 
     if rerank_ms is not None and rerank is None:
         raise UsageError("--rerank-ms: name a cross-encoder too, by --rerank")
     query = Query(
         text=" ".join(words),
-        image=[Path(file) for file in image],
+        image=with_regions([Path(file) for file in image], regions, "--region"),
         vector=[Path(file) for file in vectors],
         space=space,
         not_text=not_words,
-        not_image=[Path(file) for file in not_image],
+        not_image=with_regions([Path(file) for file in not_image], not_regions, "--not-region"),
         where=where,
         like=like,
         dislike=dislike,

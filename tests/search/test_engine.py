@@ -18,7 +18,8 @@ from medclip_search.errors import FilterError, ImageError, QueryError
 from medclip_search.search import retrieve
 from medclip_search.search.engine import search
 from medclip_search.search.hits import Hit, Hits
-from medclip_search.search.query import ImageInput, Query
+from medclip_search.search.query import Query
+from medclip_search.search.regions import ImageInput
 from tests.search.small_library import HueEncoder, SmallLibrary
 
 Build = Callable[..., SmallLibrary]

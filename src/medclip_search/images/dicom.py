@@ -68,6 +68,7 @@ _NEEDED = [
     ),
     "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths",
+    "Modality",
     "ModalityLUTSequence",
     "NumberOfFrames",
     "PerFrameFunctionalGroupsSequence",
@@ -75,6 +76,7 @@ _NEEDED = [
     "PixelPaddingValue",
     "RescaleIntercept",
     "RescaleSlope",
+    "RescaleType",
     "SharedFunctionalGroupsSequence",
     "VOILUTFunction",
     "VOILUTSequence",
@@ -90,6 +92,13 @@ def looks_like_dicom(head: bytes) -> bool:
 
 def read_dicom(stream: BinaryIO, frame: int | None, name: str, max_pixels: int) -> Image.Image:
     """One frame in mode ``L`` or ``RGB``, windowed, inverted or coloured as the header says."""
+    return Image.fromarray(present(*read_frame(stream, frame, name, max_pixels)))
+
+
+def read_frame(
+    stream: BinaryIO, frame: int | None, name: str, max_pixels: int
+) -> tuple[Pixels, Dataset]:
+    """The stored values of one frame, (H, W) or (H, W, 3), and how they are to be shown."""
     header = read_elements(stream, _NEEDED, name, max_pixels)
     _check_has_picture(header, name)
     index = check_frame(frame, _frames(header), name)
@@ -97,7 +106,19 @@ def read_dicom(stream: BinaryIO, frame: int | None, name: str, max_pixels: int) 
     header.file_meta.TransferSyntaxUID = _transfer_syntax(header)
     pixels = _decode(stream, header, index, name)
     _adopt_functional_groups(header, index)
-    return Image.fromarray(present(pixels, header))
+    return pixels, header
+
+
+def is_deep(stream: BinaryIO, name: str, max_pixels: int) -> bool:
+    """Whether its frames are grey with more levels than a screen shows; only the header is read."""
+    keys = ["BitsStored", "PhotometricInterpretation"]
+    return is_deep_grey(read_elements(stream, keys, name, max_pixels))
+
+
+def is_deep_grey(header: Dataset) -> bool:
+    """The same, of a header that was read."""
+    grey = str(header.get("PhotometricInterpretation", "")).startswith("MONOCHROME")
+    return grey and int(header.get("BitsStored") or 0) > 8
 
 
 def count_dicom_frames(stream: BinaryIO, name: str, max_pixels: int) -> int:

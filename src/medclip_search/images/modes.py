@@ -9,7 +9,9 @@ from medclip_search.errors import ImageError
 from medclip_search.images.limits import check_size
 from medclip_search.images.windowing import Grey, Pixels, robust_window, stretch, window_robustly
 
-_DEEP = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
+DEEP = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
+"""Pillow's modes of grey with more levels than a screen shows."""
+
 _TIFF_PHOTOMETRIC = 262
 _WHITE_IS_ZERO = 0
 
@@ -20,9 +22,9 @@ def to_grey_or_rgb(image: Image.Image) -> Image.Image:
     It is turned as its EXIF orientation says. More than 8 bits a pixel are windowed robustly;
     what is transparent lies on white or black (see ``lay_on_background``).
     """
-    inverted = _white_is_zero(image)
-    image = _upright(image)
-    if image.mode in _DEEP:
+    inverted = white_is_zero(image)
+    image = upright(image)
+    if image.mode in DEEP:
         grey = window_robustly(np.asarray(image))
         return Image.fromarray(255 - grey if inverted else grey)
     if image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or image.has_transparency_data:
@@ -80,14 +82,15 @@ def _to_bytes(array: Pixels) -> Grey:
     return stretch(array, *robust_window(array))
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF orientation says; a copy."""
     try:
-        return ImageOps.exif_transpose(image)  # a copy
+        return ImageOps.exif_transpose(image)
     except Exception:  # an orientation that cannot be read is none
         return image.copy()
 
 
-def _white_is_zero(image: Image.Image) -> bool:
+def white_is_zero(image: Image.Image) -> bool:
     """Pillow inverts WhiteIsZero TIFFs of up to 8 bits, but not deeper ones."""
     tags = getattr(image, "tag_v2", None)
     return tags is not None and tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO

@@ -32,7 +32,7 @@ def present(pixels: Pixels, header: Dataset) -> Grey:
 
 
 def _shade(stored: Pixels, counts: Pixels | None, header: Dataset) -> Grey:
-    padding = _is_padding(stored, header)
+    padding = is_padding(stored, header)
     values = apply_modality_lut(stored, header)
     grey = _apply_voi(values, header)
     if grey is None or _is_blank(grey[~padding], stored[~padding]):
@@ -43,7 +43,8 @@ def _shade(stored: Pixels, counts: Pixels | None, header: Dataset) -> Grey:
     return grey
 
 
-def _is_padding(stored: Pixels, header: Dataset) -> Pixels:
+def is_padding(stored: Pixels, header: Dataset) -> Pixels:
+    """Which stored values stand for no measurement (C.7.5.1.1.2)."""
     value = header.get("PixelPaddingValue")
     if value is None:
         return np.zeros(stored.shape, np.bool_)
@@ -60,11 +61,11 @@ def _is_blank(grey: Pixels, stored: Pixels) -> bool:
 def _apply_voi(values: Pixels, header: Dataset) -> Grey | None:
     """The header's VOI LUT or window, the first of several; ``None`` where it has none."""
     if header.get("VOILUTSequence"):
-        first, entries = _lut_span(header)
+        first, entries = lut_span(header)
         within = np.clip(np.rint(values), first, first + entries - 1).astype(np.int64)
         ramp = apply_voi_lut(np.arange(first, first + entries, dtype=np.int64), header)
         return stretch(apply_voi_lut(within, header), float(ramp.min()), float(ramp.max()))
-    if not _has_window(header):
+    if header_window(header) is None:
         return None
     with np.errstate(over="ignore"):
         shown = apply_voi_lut(np.append(values.astype(np.float64), (-_BEYOND, _BEYOND)), header)
@@ -74,18 +75,19 @@ def _apply_voi(values: Pixels, header: Dataset) -> Grey | None:
     return stretch(shown[:-2].reshape(values.shape), below, above)
 
 
-def _lut_span(header: Dataset) -> tuple[int, int]:
+def lut_span(header: Dataset) -> tuple[int, int]:
     """First mapped value and number of entries of the VOI LUT."""
     descriptor = header.VOILUTSequence[0].LUTDescriptor
     return int(descriptor[1]), int(descriptor[0]) or 1 << 16
 
 
-def _has_window(header: Dataset) -> bool:
+def header_window(header: Dataset) -> tuple[float, float] | None:
+    """Centre and width of the header's window, the first of several, where one is usable."""
     centre, width = (_first(header.get(key)) for key in ("WindowCenter", "WindowWidth"))
     if centre is None or width is None or not math.isfinite(centre) or not math.isfinite(width):
-        return False
+        return None
     linear = str(header.get("VOILUTFunction") or "LINEAR").upper() == "LINEAR"
-    return width >= 1 if linear else width > 0
+    return (centre, width) if (width >= 1 if linear else width > 0) else None
 
 
 def _first(value: object) -> float | None:

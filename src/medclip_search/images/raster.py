@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from PIL import (  # the plugins register themselves: no registry is changed while threads decode
@@ -48,13 +50,28 @@ def looks_like_raster(head: bytes) -> bool:
 
 def read_raster(stream: BinaryIO, frame: int | None, name: str, max_pixels: int) -> Image.Image:
     """One frame, upright, in mode ``L`` or ``RGB``."""
+    with read_stored(stream, frame, name, max_pixels) as image:
+        return to_grey_or_rgb(image)
+
+
+@contextmanager
+def read_stored(
+    stream: BinaryIO, frame: int | None, name: str, max_pixels: int
+) -> Iterator[Image.Image]:
+    """One frame as its file holds it, decoded."""
     with _open(stream, name, max_pixels) as image:
         index = check_frame(frame, _frames(image) if frame else 1, name)
         if index:
             image.seek(index)
             check_size(*image.size, max_pixels, name)
         image.load()
-        return to_grey_or_rgb(image)
+        yield image
+
+
+def stored_mode(stream: BinaryIO, name: str, max_pixels: int) -> str:
+    """Pillow's mode of the first frame, told by the header."""
+    with _open(stream, name, max_pixels) as image:
+        return image.mode
 
 
 def count_raster_frames(stream: BinaryIO, name: str, max_pixels: int) -> int:

@@ -15,7 +15,8 @@ from medclip_search.encoders.base import Floats
 from medclip_search.errors import EncoderUnavailableError
 from medclip_search.images import read_image
 from medclip_search.search import retrieve
-from medclip_search.search.query import ImageInput, Query
+from medclip_search.search.query import Query
+from medclip_search.search.regions import ImageInput, Region, crop
 from medclip_search.search.snapshot import Snapshot
 
 _ENCODING = threading.Lock()  # encoders are called from one thread at a time
@@ -31,14 +32,15 @@ class Encoded:
 
 
 def encoded(generation: Snapshot, query: Query, notes: list[str]) -> Encoded:
-    """Raises ``ImageError`` (a query image that cannot be read) and ``EncoderError``.
+    """Raises ``ImageError`` (a query image that cannot be read), ``QueryError`` (a region that lies
+    beyond its image) and ``EncoderError``.
 
     Where words cannot be encoded, the captions answer alone, and a note says so.
     """
     words = _encoded_words(generation, query.text, notes)
     # A query holds tuples, whatever it was made from.
-    pictures = cast("tuple[ImageInput, ...]", query.image)
-    others = cast("tuple[ImageInput, ...]", query.not_image)
+    pictures = cast("tuple[ImageInput | Region, ...]", query.image)
+    others = cast("tuple[ImageInput | Region, ...]", query.not_image)
     images = _encoded_images(generation, (*pictures, *others), notes)
     return Encoded(words, images[: len(pictures)], images[len(pictures) :])
 
@@ -67,7 +69,7 @@ def _encoded_words(
 
 
 def _encoded_images(
-    generation: Snapshot, sources: Sequence[ImageInput], notes: list[str]
+    generation: Snapshot, sources: Sequence[ImageInput | Region], notes: list[str]
 ) -> list[Mapping[str, Floats]]:
     """For each image its vector in each space."""
     pictures = [_picture(source, at) for at, source in enumerate(sources, 1)]
@@ -91,8 +93,12 @@ def _encoded_images(
     return vectors
 
 
-def _picture(source: ImageInput, number: int) -> Image.Image:
-    """A query image, decoded in memory; nothing of it is kept."""
-    if isinstance(source, str | Path):
-        return read_image(Path(source), name=str(source))
-    return read_image(source, name=f"query image {number}")
+def _picture(source: ImageInput | Region, number: int) -> Image.Image:
+    """A query image, or a region of one, decoded in memory; nothing of it is kept."""
+    image = source.image if isinstance(source, Region) else source
+    if isinstance(image, str | Path):
+        name, image = str(image), Path(image)
+    else:
+        name = f"query image {number}"
+    picture = read_image(image, name=name)
+    return crop(picture, source.box, name) if isinstance(source, Region) else picture

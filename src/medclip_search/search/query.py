@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from medclip_search.errors import FilterError, QueryError
 from medclip_search.search.fuse import FUSIONS, Fusion
+from medclip_search.search.regions import ImageInput, Region, images_of
 from medclip_search.search.sort import SORTS, Sort
 from medclip_search.search.vectors import VectorInput, query_vectors
 from medclip_search.search.weights import PARTS, Weights, WeightsInput, part_weights
@@ -28,9 +26,6 @@ MOST_SUGGESTED = 50
 MOST_FACETS = 20
 """The answers are counted by so many fields at most."""
 
-ImageInput = str | Path | bytes | Image.Image | NDArray[np.uint8]
-"""A file's path, a file's bytes, a picture, or an array (H, W) or (H, W, 3) of uint8."""
-
 PSEUDO_FEEDBACK = "pseudo-feedback"
 ABBREVIATIONS = "abbreviations"
 SYNONYMS = "synonyms"
@@ -44,16 +39,16 @@ MEASURED = (SYNONYMS, PSEUDO_FEEDBACK)
 class Query:
     """What to search for. Every field takes one value or several.
 
-    ``text`` and ``image`` are wanted, ``not_text`` and ``not_image`` are unwanted; ``vector`` asks
-    by ready-made vectors of the embedding space ``space`` (which may be left out where the library
-    has one space only); ``where`` holds filters as text (``modality=CT``, ``year=2010..2015``; see
-    ``search.filters``), all of which must hold; ``like`` and ``dislike`` are ids of cases, and so
-    is ``not_id``: of those that must not answer, nor lend their words or pictures to the search. A
-    query of filters alone browses; one of likes alone finds more like them. ``tray`` holds ids of
-    cases that the user keeps: those that have to do with the query count as weaker likes, and
-    those that the library does not have are left out. Blank text is left out. ``rerank`` lets the
-    library's cross-encoder, where it was opened with one, re-rank the answers to words, for about
-    ``rerank_ms`` milliseconds.
+    ``text`` and ``image`` are wanted, ``not_text`` and ``not_image`` are unwanted; an image may be
+    a ``Region`` of one (``search.regions``). ``vector`` asks by ready-made vectors of the embedding
+    space ``space`` (which may be left out where the library has one space only); ``where`` holds
+    filters as text (``modality=CT``, ``year=2010..2015``; see ``search.filters``), all of which
+    must hold; ``like`` and ``dislike`` are ids of cases, and so is ``not_id``: of those that must
+    not answer, nor lend their words or pictures to the search. A query of filters alone browses;
+    one of likes alone finds more like them. ``tray`` holds ids of cases that the user keeps: those
+    that have to do with the query count as weaker likes, and those that the library does not have
+    are left out. Blank text is left out. ``rerank`` lets the library's cross-encoder, where it was
+    opened with one, re-rank the answers to words, for about ``rerank_ms`` milliseconds.
 
     ``fusion`` says how the lists of the parts become one: ``convex`` or ``rrf`` (``search.fuse``).
     ``weights`` says how much each part counts beside the others, 1 where nothing is said:
@@ -76,9 +71,9 @@ class Query:
     """
 
     text: str | Sequence[str] = ()
-    image: ImageInput | Sequence[ImageInput] = ()
+    image: ImageInput | Region | Sequence[ImageInput | Region] = ()
     not_text: str | Sequence[str] = ()
-    not_image: ImageInput | Sequence[ImageInput] = ()
+    not_image: ImageInput | Region | Sequence[ImageInput | Region] = ()
     where: str | Sequence[str] = ()
     like: str | Sequence[str] = ()
     dislike: str | Sequence[str] = ()
@@ -115,9 +110,7 @@ class Query:
                 raise QueryError(f"{name}: an id is blank; give the id of a case")
             object.__setattr__(self, name, tuple(one for one in stripped if one))
         for name in ("image", "not_image"):
-            value = getattr(self, name)
-            one = isinstance(value, str | Path | bytes | Image.Image | np.ndarray)
-            object.__setattr__(self, name, (value,) if one else tuple(value))
+            object.__setattr__(self, name, images_of(getattr(self, name)))
         object.__setattr__(self, "vector", query_vectors(self.vector))
         if not isinstance(self.fold, bool):
             raise QueryError("fold: say True or False")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
-from urllib.parse import quote
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -21,7 +18,6 @@ from starlette.exceptions import HTTPException
 
 from medclip_search import NOT_FOR_DIAGNOSIS
 from medclip_search.api import Library
-from medclip_search.cases import Case
 from medclip_search.errors import (
     CaseNotFoundError,
     ImageError,
@@ -40,8 +36,10 @@ from medclip_search.search.query import (
     RERANK_MS,
     Query,
 )
+from medclip_search.search.regions import with_regions
 from medclip_search.search.sort import Sort
 from medclip_search.server.citations import add_citations
+from medclip_search.server.pictures import add_pictures, addresses
 from medclip_search.server.uploads import LIMIT_MB, bounded, keep_in_memory
 
 MOST_HITS = 1000
@@ -50,15 +48,13 @@ MOST_HITS = 1000
 _MOST_ERRORS = 5
 _TEXT_FIELDS = (
     *("words", "not_words", "where", "like", "dislike", "tray", "not_id"),
-    *("weights", "expand", "facets"),
+    *("weights", "expand", "facets", "region", "not_region"),
 )
 _FILE_FIELDS = ("image", "not_image")
 _PLAIN_FIELDS = (
     *("k", "start", "fusion", "fold", "group", "diversity", "rerank", "rerank_ms", "suggest"),
     "sort",
 )
-_CACHED = {"Cache-Control": "private, max-age=60, stale-while-revalidate=86400"}
-
 
 _VECTOR: dict[str, Any] = {"type": "array", "items": {"type": "number"}}
 _VECTORS: list[Any] = [_VECTOR, {"type": "array", "items": _VECTOR}]
@@ -80,6 +76,13 @@ class Search(BaseModel):
         default=[], description="ids of kept cases: those near the query are weaker likes"
     )
     not_id: str | list[str] = Field(default=[], description="ids of cases that must not answer")
+    region: str | list[str] = Field(
+        default=[],
+        description="boxes X,Y,WIDTH,HEIGHT of a form's images, in their order, in pixels or "
+        "fractions; `whole` for none",
+        examples=[["120,40,200,180"]],
+    )
+    not_region: str | list[str] = Field(default=[], description="the same of the unwanted images")
     # The query looks at the numbers: a list of what is wrong with each would be a long answer.
     vector: list[Any] = Field(
         default=[],
@@ -152,6 +155,7 @@ def create_api(library: Callable[[], Library]) -> FastAPI:
     )
     _answer_errors_in_json(api)
     add_citations(api, library)
+    add_pictures(api, library)
 
     @api.post(
         "/search", openapi_extra={"requestBody": _search_body()}, response_model=dict[str, Any]
@@ -167,7 +171,7 @@ def create_api(library: Callable[[], Library]) -> FastAPI:
         root = request.scope.get("root_path", "")
         return JSONResponse(
             {
-                "hits": [hit.to_json() | _addresses(root, hit.case) for hit in hits],
+                "hits": [hit.to_json() | addresses(root, hit.case) for hit in hits],
                 "notes": list(hits.notes),
                 "start": hits.start,
                 "ranked": hits.ranked,
@@ -187,34 +191,9 @@ def create_api(library: Callable[[], Library]) -> FastAPI:
         return (
             {"id": found.id}
             | case_to_json(found)
-            | _addresses(root, found)
+            | addresses(root, found)
             | {"disclaimer": NOT_FOR_DIAGNOSIS}
         )
-
-    @api.get("/images/{case_id:path}", response_class=Response)
-    def image(case_id: str, request: Request) -> Response:
-        """The full-size figure as PNG.
-
-        Where its source is gone, the thumbnail kept in the library: the header
-        `X-Medclip-Image` says `full-size` or `thumbnail`.
-        """
-        opened = library()
-        try:
-            picture = opened.image(case_id)
-        except ImageError as error:
-            kept = opened.thumbnail(case_id)
-            if kept is None:
-                raise HTTPException(404, str(error)) from None
-            return _picture(request, kept, "image/webp", {"X-Medclip-Image": "thumbnail"})
-        return _picture(request, _png(picture), "image/png", {"X-Medclip-Image": "full-size"})
-
-    @api.get("/thumbnails/{case_id:path}", response_class=Response)
-    def thumbnail(case_id: str, request: Request) -> Response:
-        """The thumbnail kept in the library, as WebP."""
-        kept = library().thumbnail(case_id)
-        if kept is None:
-            raise HTTPException(404, f"{case_id}: this case has no image")
-        return _picture(request, kept, "image/webp", {})
 
     @api.get("/health")
     def health() -> dict[str, Any]:
@@ -264,9 +243,9 @@ def _query(
 ) -> Query:
     return Query(
         text=body.words,
-        image=image,
+        image=with_regions(image, _several(body.region), "region"),
         not_text=body.not_words,
-        not_image=not_image,
+        not_image=with_regions(not_image, _several(body.not_region), "not_region"),
         where=body.where,
         like=body.like,
         dislike=body.dislike,
@@ -288,6 +267,10 @@ def _query(
     )
 
 
+def _several(texts: str | list[str]) -> list[str]:
+    return [texts] if isinstance(texts, str) else texts
+
+
 def _check_fields(form: FormData) -> None:
     known = (*_TEXT_FIELDS, *_FILE_FIELDS, *_PLAIN_FIELDS)
     for name, value in form.multi_items():
@@ -306,29 +289,6 @@ async def _pictures(form: FormData, name: str) -> list[Image.Image]:
             title = file.filename or name
             pictures.append(await run_in_threadpool(read_image, content, name=title))
     return pictures
-
-
-def _addresses(root: str, case: Case) -> dict[str, Any]:
-    """Where a client finds the pictures; never a path of the server's own disk."""
-    if case.image is None:
-        return {"image": None, "thumbnail": None}
-    name = quote(case.id)
-    return {"image": f"{root}/images/{name}", "thumbnail": f"{root}/thumbnails/{name}"}
-
-
-def _png(picture: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=3)
-    return buffer.getvalue()
-
-
-def _picture(request: Request, content: bytes, kind: str, extra: dict[str, str]) -> Response:
-    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": tag} | _CACHED | extra
-    known = request.headers.get("if-none-match", "")
-    if {tag, "*"} & {one.strip().removeprefix("W/") for one in known.split(",")}:
-        return Response(status_code=304, headers=headers)
-    return Response(content, media_type=kind, headers=headers)
 
 
 def _answer_errors_in_json(api: FastAPI) -> None:

@@ -44,7 +44,7 @@ def test_no_such_folder(tmp_path: Path) -> None:
 
 def test_a_folder_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "picture.png").touch()
-    assert refusal(tmp_path).startswith(f"{tmp_path}: has no {CONFIG}; give the folder of")
+    assert refusal(tmp_path).startswith(f"{tmp_path}: has no {CONFIG} (nor, for PMC-CLIP")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"model_cfg": {"embed_dim": 64}}', "\xff{"])
@@ -105,13 +105,17 @@ def test_weights_with_a_layer_missing(copy: Path) -> None:
 
 @pytest.mark.parametrize("name", [WEIGHTS, "epoch_3.pt"])
 def test_a_checkpoint_of_training_is_read(copy: Path, name: str) -> None:
-    """As open_clip's trainer saves it: wrapped, and named by what distributes it."""
+    """As open_clip's trainer saves it: wrapped, and named by what distributes it.
+
+    With the optimizer's state, in which the learning rate is a number of NumPy.
+    """
     import torch
 
     weights = torch.load(copy / WEIGHTS, weights_only=True)
     named = {f"module.{name}": tensor for name, tensor in weights.items()}
     (copy / WEIGHTS).unlink()
-    torch.save({"epoch": 3, "state_dict": named}, copy / name)
+    rates = {"param_groups": [{"lr": np.float64(1e-4)}]}
+    torch.save({"epoch": 3, "state_dict": named, "optimizer": rates}, copy / name)
     made = encoders.load(EncoderSpec("biomedclip", str(copy), runtime="torch"))
     pixels = np.zeros((1, 3, 224, 224), dtype=np.float32)
     assert made.encode_images(pixels)["biomedclip"].shape == (1, 64)
@@ -129,11 +133,11 @@ def test_a_pointer_in_place_of_weights(copy: Path) -> None:
 
 
 def test_weights_that_would_run_a_program(copy: Path) -> None:
-    """A pickle with anything but tensors in it is not opened."""
+    """A pickle with anything but numbers in it is not opened."""
     import torch
 
     torch.save({"visual.trunk.cls_token": Path("/")}, copy / WEIGHTS)
-    assert "it holds more than tensors, and opening that could run a program" in refusal(copy)
+    assert "it holds more than numbers, and opening that could run a program" in refusal(copy)
 
 
 @pytest.mark.parametrize("trusted", [False, True])

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from medclip_search.encoders import hub
-from medclip_search.encoders.open_clip.source import TOKENIZER, folder_of
+from medclip_search.encoders.open_clip.source import folder_of
+from medclip_search.encoders.open_clip.text_source import TOKENIZER
 from medclip_search.errors import EncoderUnavailableError
 
 MEDCPT = "ncbi/MedCPT-Cross-Encoder"

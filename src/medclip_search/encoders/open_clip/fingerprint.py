@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from medclip_search.encoders.open_clip.remembered import sha256_of
-from medclip_search.encoders.open_clip.source import TOKENIZER, Source
+from medclip_search.encoders.open_clip.source import Source
+from medclip_search.encoders.open_clip.text_source import TOKENIZER
 from medclip_search.errors import EncoderUnavailableError
 
 _NOT_OF_VECTORS = frozenset(

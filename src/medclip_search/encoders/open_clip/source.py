@@ -9,14 +9,16 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from medclip_search.encoders import hub
-from medclip_search.encoders.open_clip.packages import require_packages
+from medclip_search.encoders.open_clip import pmc_clip
 from medclip_search.encoders.open_clip.preprocess import Preprocessing
+from medclip_search.encoders.open_clip.repository import file_of
+from medclip_search.encoders.open_clip.text_source import text_config, tokenizer_of
 from medclip_search.errors import EncoderError, EncoderUnavailableError
 
 BIOMEDCLIP = "hf-hub:microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
@@ -39,23 +41,7 @@ _SUFFIXES = (".safetensors", ".bin", ".pth", _CHECKPOINT)
 HUB_WEIGHTS = WEIGHTS[:4]
 """Those in a repository that are surely open_clip's; the others may be timm's."""
 
-TOKENIZER = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-)
-"""Files of a Hugging Face tokenizer; any of the first seven is enough to be one."""
-
-_VOCABULARIES = TOKENIZER[:7]
 _LOCAL = "local-dir:"
-_PUBMEDBERT = re.compile(r"microsoft/BiomedNLP-(BiomedBERT|PubMedBERT)-base-uncased-abstract.*")
 
 
 @dataclass(frozen=True)
@@ -65,6 +51,7 @@ class Source:
     ``name`` is what its spaces are called after; ``label`` is how messages call it. ``model``
     is open_clip's ``model_cfg``. ``tokenizer`` is the folder with a Hugging Face tokenizer,
     ``None`` for CLIP's own; ``text`` is the configuration of a Hugging Face text tower.
+    ``pmc_clip`` tells that the weights are a checkpoint of PMC-CLIP.
     """
 
     name: str
@@ -74,6 +61,7 @@ class Source:
     weights: Path
     tokenizer: Path | None = None
     text: Mapping[str, Any] | None = None
+    pmc_clip: bool = False
 
     @property
     def dimension(self) -> int:
@@ -123,40 +111,47 @@ def slug(name: str) -> str:
 
 def _in_folder(folder: Path, name: str | None) -> Source:
     label = str(folder)
-    if not (folder / CONFIG).is_file():
+    theirs = None if (folder / CONFIG).is_file() else pmc_clip.config_in(folder)
+    if theirs is None and not (folder / CONFIG).is_file():
         raise EncoderUnavailableError(
-            f"{label}: has no {CONFIG}; give the folder of a model of open_clip, or one that "
-            "'medclip-search encoder export' wrote"
+            f"{label}: has no {CONFIG} (nor, for PMC-CLIP's checkpoint, {pmc_clip.CONFIG}); give "
+            "the folder of a model of open_clip, or one that 'medclip-search encoder export' wrote"
         )
-    weights = _weights_in(folder)
+    weights = _weights_in(folder) if theirs is None else _of_training(folder, (_CHECKPOINT,))
     if weights is None:
+        names = f"{WEIGHTS[0]} or {WEIGHTS[2]}" if theirs is None else "checkpoint.pt"
         raise EncoderUnavailableError(
-            f"{label}: has no weights such as {WEIGHTS[0]} or {WEIGHTS[2]}; copy them there too"
+            f"{label}: has no weights such as {names}; copy them there too"
         )
-    model, preprocessing = _read_config(folder / CONFIG)
+    if theirs is None:
+        model, preprocessing = _read_config(folder / CONFIG)
+    else:
+        model = pmc_clip.model_of(theirs)
+        preprocessing = _preprocessing(model, {})
     return Source(
         name=slug(name or folder.resolve().name),
         label=label,
         model=model,
         preprocessing=preprocessing,
         weights=weights,
-        tokenizer=_tokenizer(model, label, [folder]),
-        text=_text_config(model, label, folder),
+        tokenizer=tokenizer_of(model, label, [folder]),
+        text=text_config(model, label, folder),
+        pmc_clip=theirs is not None,
     )
 
 
 def _on_hub(repository: str, name: str | None) -> Source:
     label = f"{hub.PREFIX}{repository}"
-    config = _file(repository, (CONFIG,), "it is not a model of open_clip; choose another")
+    config = file_of(repository, (CONFIG,), "it is not a model of open_clip; choose another")
     model, preprocessing = _read_config(config)
     return Source(
         name=slug(name or repository.rpartition("/")[2]),
         label=label,
         model=model,
         preprocessing=preprocessing,
-        tokenizer=_tokenizer(model, label, [config.parent], repository),
-        text=_text_config(model, label, config.parent),
-        weights=_file(repository, HUB_WEIGHTS, "it has no weights for open_clip"),
+        tokenizer=tokenizer_of(model, label, [config.parent], repository),
+        text=text_config(model, label, config.parent),
+        weights=file_of(repository, HUB_WEIGHTS, "it has no weights for open_clip"),
     )
 
 
@@ -173,26 +168,12 @@ def _on_list(architecture: str, tag: str, name: str | None) -> Source:
         label=label,
         model=model,
         preprocessing=_preprocessing(model, listed.preprocessing),
-        tokenizer=_tokenizer(model, label, []),
-        text=_text_config(model, label, None),
-        weights=_file(
+        tokenizer=tokenizer_of(model, label, []),
+        text=text_config(model, label, None),
+        weights=file_of(
             repository, (file,) if file else HUB_WEIGHTS, "open_clip's list is out of date"
         ),
     )
-
-
-def _file(repository: str, names: tuple[str, ...], otherwise: str) -> Path:
-    """The first of these files, from the cache or downloaded; it must be there."""
-    found = hub.cached(repository, names) or _fetched(repository, names)
-    if found is None:
-        raise EncoderUnavailableError(f"{hub.PREFIX}{repository}: has no {names[0]}; {otherwise}")
-    return found
-
-
-def _fetched(repository: str, names: tuple[str, ...], *, every: bool = False) -> Path | None:
-    """What ``hub.fetched`` gives, where there are packages that could use it."""
-    require_packages(f"{hub.PREFIX}{repository}")
-    return hub.fetched(repository, names, every=every)
 
 
 def _weights_in(folder: Path) -> Path | None:
@@ -200,9 +181,14 @@ def _weights_in(folder: Path) -> Path | None:
     for name in WEIGHTS:
         if (folder / name).is_file():
             return folder / name
+    return _of_training(folder, _SUFFIXES)
+
+
+def _of_training(folder: Path, suffixes: tuple[str, ...]) -> Path | None:
+    """The first file with the first of these suffixes that there is; one checkpoint at most."""
     others = sorted(
-        (path for path in folder.iterdir() if path.suffix in _SUFFIXES),
-        key=lambda path: (_SUFFIXES.index(path.suffix), path.name),
+        (path for path in folder.iterdir() if path.suffix in suffixes),
+        key=lambda path: (suffixes.index(path.suffix), path.name),
     )
     if len(others) > 1 and others[0].suffix == _CHECKPOINT:
         named = ", ".join(path.name for path in others[:3])
@@ -234,74 +220,6 @@ def _preprocessing(model: Mapping[str, Any], given: Mapping[str, Any]) -> Prepro
     """The vision tower's own size counts, whatever else is written."""
     size = model["vision_cfg"].get("image_size") or 224
     return Preprocessing.from_config({**given, "size": size})
-
-
-def _tokenizer(
-    model: Mapping[str, Any], label: str, folders: Iterable[Path], repository: str | None = None
-) -> Path | None:
-    """The folder with the tokenizer: the model's own, else of the repository that it names."""
-    named = model["text_cfg"].get("hf_tokenizer_name")
-    if not named:
-        return None
-    for folder in folders:
-        if any((folder / file).is_file() for file in _VOCABULARIES):
-            return folder
-    if found := _cached_tokenizer(named):
-        return found
-    for one in (repository, named):
-        if one and _is_repository(one) and (path := _fetched(one, TOKENIZER, every=True)):
-            return path.parent
-    raise EncoderUnavailableError(
-        f"{label}: its tokenizer ({named}) is missing; put tokenizer.json or vocab.txt beside the "
-        "weights"
-    )
-
-
-def _cached_tokenizer(named: str) -> Path | None:
-    found = hub.cached(named, _VOCABULARIES) if _is_repository(named) else None
-    return found.parent if found else None
-
-
-def _text_config(
-    model: Mapping[str, Any], label: str, folder: Path | None
-) -> Mapping[str, Any] | None:
-    """The configuration of the Hugging Face text tower, without its weights.
-
-    That of PubMedBERT is known: it is the one of BERT base, so that BiomedCLIP's own repository
-    is all one needs. A folder may carry it, under the name it is given, or the last part of it,
-    so that the folder can be moved.
-    """
-    named = model["text_cfg"].get("hf_model_name")
-    if not named:
-        return None
-    if _PUBMEDBERT.fullmatch(named):
-        return {"model_type": "bert"}
-    places = [Path(named)]
-    if folder is not None:
-        places += [folder / named, folder / Path(named).name]
-    for place in places:
-        if (place / "config.json").is_file():
-            return _read_text_config(place / "config.json")
-    if _is_repository(named):
-        return _read_text_config(_file(named, ("config.json",), "it is no model of transformers"))
-    raise EncoderUnavailableError(
-        f"{label}: the configuration of its text model ({named}) is missing; put its config.json "
-        f"into the folder, as {Path(named).name}/config.json"
-    )
-
-
-def _read_text_config(path: Path) -> Mapping[str, Any]:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8-sig"))
-        return {**config, "model_type": str(config["model_type"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EncoderUnavailableError(
-            f"{path}: is not the configuration of a text model; copy or download it again"
-        ) from error
-
-
-def _is_repository(name: str) -> bool:
-    return re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) is not None
 
 
 def _known_architecture(name: str) -> bool:

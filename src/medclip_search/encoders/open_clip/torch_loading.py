@@ -14,10 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from medclip_search.encoders.open_clip import pmc_clip
 from medclip_search.encoders.open_clip.network import Tokens
 from medclip_search.encoders.open_clip.packages import INSTALL, require_packages
 from medclip_search.encoders.open_clip.remembered import remembered
-from medclip_search.encoders.open_clip.source import CONFIG, TOKENIZER, Source
+from medclip_search.encoders.open_clip.source import CONFIG, Source
+from medclip_search.encoders.open_clip.text_source import TOKENIZER
 from medclip_search.encoders.open_clip.torchvision_ops import declare_missing_ops
 from medclip_search.errors import EncoderError, EncoderUnavailableError
 
@@ -59,7 +63,7 @@ def load(source: Source) -> Model:
             network = open_clip.create_model(
                 f"local-dir:{staged}", load_weights=False, pretrained_text=False
             )
-        _load_weights(open_clip, network, source.weights)
+        _load_weights(open_clip, network, source)
         with explained(f"{source.label}: its tokenizer cannot be loaded"):
             tokenizer = open_clip.get_tokenizer(f"local-dir:{staged}")
     return Model(network.eval().requires_grad_(False), tokenizer)
@@ -137,29 +141,48 @@ def _without_programs(config: Any) -> Any:
     return [_without_programs(one) for one in config] if isinstance(config, list) else config
 
 
-def _load_weights(open_clip: Any, network: Any, path: Path) -> None:
-    """Fill the network from the file; a pickle of anything but tensors is not opened."""
+def _load_weights(open_clip: Any, network: Any, source: Source) -> None:
+    """Fill the network from the file; a pickle of anything but numbers is not opened."""
+    import torch
+
+    path = source.weights
     try:
         with path.open("rb") as file:
             pointer = file.read(30).startswith(b"version https://git-lfs")
-        open_clip.load_checkpoint(network, str(path))
+        with torch.serialization.safe_globals(_numbers()):
+            if source.pmc_clip:
+                pmc_clip.load_weights(network, path)
+            else:
+                open_clip.load_checkpoint(network, str(path))
     except Exception as error:  # PyTorch, pickle, zip and safetensors each have their own
         said = str(error)
         if pointer:
             reason = "a Git LFS pointer, not the weights; run 'git lfs pull' where it came from"
         elif "Weights only" in said:
             reason = (
-                "it holds more than tensors, and opening that could run a program; save its "
+                "it holds more than numbers, and opening that could run a program; save its "
                 "state_dict alone, best as safetensors"
             )
         elif "state_dict" in said or isinstance(error, (AttributeError, KeyError, TypeError)):
+            config = "PMC-CLIP's configuration" if source.pmc_clip else CONFIG
             reason = (
-                f"made for another model than {CONFIG} describes{_detail(said)}; keep each with "
+                f"made for another model than {config} describes{_detail(said)}; keep each with "
                 "its own"
             )
         else:
             reason = f"cut short or damaged{_detail(said)}; copy or download it again"
         raise EncoderUnavailableError(f"{path}: cannot be loaded: {reason}") from error
+
+
+def _numbers() -> list[Any]:
+    """What NumPy's numbers are pickled with: checkpoints of training hold a few (learning rates).
+
+    They are named as NumPy 1 and 2 name them. None of them runs what it is given.
+    """
+    scalar = np.float64(0).__reduce__()[0]
+    kinds = [type(np.dtype(code)) for code in ("f4", "f8", "i4", "i8", "?")]
+    named = [(scalar, f"{module}.multiarray.scalar") for module in ("numpy.core", "numpy._core")]
+    return [*named, np.dtype, *kinds]
 
 
 def _detail(said: str) -> str:

@@ -207,6 +207,11 @@ class Library:
         """Values of a field over the library with their counts, most frequent first."""
         return {str(value): n for value, n in self._generation.columns.counts(field).items()}
 
+    def coverage(self, field: str) -> tuple[int, int]:
+        """How many cases have the field, and how many distinct values there are."""
+        columns = self._generation.columns
+        return int(np.count_nonzero(columns.present(field))), columns.values(field)
+
     def fields(self) -> list[str]:
         """Fields that filters accept: modality, region, corpus, …, and metadata columns."""
         return self._generation.columns.fields()

@@ -10,7 +10,7 @@ from medclip_search.search.hits import Hit
 def test_a_card_tells_whom_its_hit_stands_for() -> None:
     case = Case("a", caption="Chest", modality="CT")
     hit = Hit(1, "a", 0.5, case, duplicates=("b", "c"), siblings=("d",))
-    card = Card("a", case, rank=1, carries=hit.carries())
-    badges = card.to_json()["badges"]
-    assert badges == ["CT", "+2 of the same picture", "+1 of its group"]
-    assert Card("a", case).to_json()["badges"] == ["CT"]
+    card = Card.of(hit).to_json()
+    assert card["stack"] == "+2 of the same picture, +1 of its group"
+    assert card["badges"] == ["CT"]
+    assert "stack" not in Card("a", case).to_json()

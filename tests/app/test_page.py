@@ -1,4 +1,4 @@
-"""The page in a real browser: ask, read, steer, keep, narrow."""
+"""The page in a real browser: ask, open, keep."""
 
 from __future__ import annotations
 
@@ -7,67 +7,21 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, Request, expect
+from playwright.sync_api import Page, expect
 
 from medclip_search import NOT_FOR_DIAGNOSIS
 from medclip_search.api import Library, remove
 from medclip_search.library.build import build
 from medclip_search.search.query import Query
+from tests.app.using import LONG, ask, captions, cards, chip, headline, uploading
 
 if TYPE_CHECKING:
     from tests.app.conftest import Draw, Served
-
-LONG = 20_000  # milliseconds: two cores may be shared with other work
-
-
-@contextmanager
-def uploading(page: Page, files: int) -> Iterator[None]:
-    """Wait at the end until so many files have reached the server."""
-    kept: list[object] = []
-
-    def keep(request: Request) -> None:
-        if "upload_file" in request.url:
-            kept.append(request)
-
-    page.on("requestfinished", keep)
-    yield
-    bar = page.get_by_test_id("stChatInput")
-    expect(bar.get_by_role("button", name="Remove")).to_have_count(files, timeout=LONG)
-    while len(kept) < files:
-        page.wait_for_timeout(50)
-    page.wait_for_timeout(200)  # the bar hears of it a moment later
-    page.remove_listener("requestfinished", keep)
-
-
-def ask(page: Page, words: str = "", *files: Path) -> None:
-    bar = page.get_by_test_id("stChatInput")
-    if files:
-        with uploading(page, len(files)):
-            with page.expect_file_chooser() as chooser:
-                bar.locator("button").first.click()
-            chooser.value.set_files(files)
-    bar.locator("textarea").fill(words)
-    bar.locator("textarea").press("Enter")
-
-
-def cards(page: Page) -> Locator:
-    return page.locator('[role=list][aria-label="Figures found"] .card')
-
-
-def captions(page: Page) -> list[str]:
-    expect(cards(page).first).to_be_visible(timeout=LONG)
-    return cards(page).locator(".text").all_text_contents()
-
-
-def headline(page: Page) -> Locator:
-    return page.get_by_text(re.compile(r"^(The best )?\d+ figures? · \d+ ms$"))
 
 
 def test_the_empty_page_explains_itself(page: Page) -> None:
@@ -89,11 +43,6 @@ def test_help_is_a_page_away_and_the_search_stays(page: Page) -> None:
     expect(page.get_by_text(NOT_FOR_DIAGNOSIS)).to_be_visible()
     page.get_by_role("link", name="Search").click()
     expect(chip(page, "“nodule”")).to_be_visible(timeout=LONG)
-
-
-def chip(page: Page, name: str) -> Locator:
-    """What is being searched: words, or an image by its file's name."""
-    return page.locator('[class*="st-key-chip-"]').filter(has_text=name)
 
 
 def test_an_example_in_words_is_asked_and_said(page: Page) -> None:
@@ -198,8 +147,7 @@ def test_words_and_images_are_taken_back_one_by_one(page: Page, pictures: Path) 
 
 
 def test_a_new_search_forgets_words_images_and_filters(page: Page, pictures: Path) -> None:
-    page.get_by_role("combobox", name="Modality").click()
-    page.get_by_role("option", name=re.compile("^MR")).click()
+    page.get_by_role("checkbox", name=re.compile("^MR")).check()
     expect(headline(page)).to_be_visible(timeout=LONG)
     ask(page, "cyst", pictures / "figure 1.png")
     expect(chip(page, "figure 1.png")).to_be_visible(timeout=LONG)
@@ -239,29 +187,6 @@ def test_an_unreadable_file_is_a_sentence_and_the_page_goes_on(page: Page, tmp_p
     expect(headline(page)).to_be_visible(timeout=LONG)
     ask(page, "cyst")
     expect(page.get_by_test_id("stAlert")).to_have_count(0, timeout=LONG)
-
-
-def test_a_dislike_changes_the_order_and_forgetting_it_brings_it_back(page: Page) -> None:
-    ask(page, "nodule")
-    expect(headline(page)).to_be_visible(timeout=LONG)
-    before = captions(page)
-    cards(page).first.get_by_role("button", name=re.compile("^Less like this")).click()
-    expect(page.get_by_text("re-ranked by 1 dislike")).to_be_visible(timeout=LONG)
-    expect(cards(page).first.locator(".text")).not_to_have_text(before[0], timeout=LONG)
-    page.get_by_role("button", name="Forget likes and dislikes").click()
-    expect(cards(page).first.locator(".text")).to_have_text(before[0], timeout=LONG)
-    assert captions(page) == before
-
-
-def test_a_like_is_kept_for_its_query_alone(page: Page) -> None:
-    ask(page, "nodule")
-    expect(headline(page)).to_be_visible(timeout=LONG)
-    cards(page).last.get_by_role("button", name=re.compile("^More like this")).click()
-    expect(page.get_by_text("re-ranked by 1 like")).to_be_visible(timeout=LONG)
-    ask(page, "cyst")
-    expect(page.get_by_text("re-ranked by")).to_have_count(0, timeout=LONG)
-    ask(page, "Nodule")
-    expect(page.get_by_text("re-ranked by 1 like")).to_be_visible(timeout=LONG)
 
 
 def test_a_star_survives_a_restart_of_the_server(page: Page, served: Served) -> None:
@@ -339,17 +264,6 @@ def test_a_case_whose_file_is_gone_says_that_this_is_the_thumbnail(
         )
     finally:
         file.write_bytes(content)
-
-
-def test_a_filter_narrows_and_filters_alone_browse(page: Page) -> None:
-    page.get_by_role("combobox", name="Modality").click()
-    page.get_by_role("option", name=re.compile("^MR")).click()
-    expect(headline(page)).to_be_visible(timeout=LONG)
-    expect(cards(page)).to_have_count(4, timeout=LONG)
-    assert all("MRI" in caption for caption in captions(page))
-    ask(page, "nodule")
-    expect(cards(page).first.locator(".text")).to_contain_text("nodule", timeout=LONG)
-    assert all("MRI" in caption for caption in captions(page))
 
 
 def test_a_new_generation_is_followed_while_serving(

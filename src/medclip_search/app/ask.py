@@ -105,7 +105,7 @@ def _asked(shared: Shared, library: Library, session: Session) -> None:
     def new_search() -> None:
         session.troubles.clear()
         session.ask(words="", images=[])
-        clear_filters(shared, library)
+        clear_filters()
 
     with st.container(horizontal=True, vertical_alignment="center", key="asked"):
         if session.words:

@@ -1,57 +1,76 @@
-"""The sidebar's filters: only those that the library has values for."""
+"""Narrowing: the sidebar's facets, each value with its count; only what the library can tell apart.
+
+What is chosen lies in the session under ``filter-FIELD`` (values) and ``filter-year`` (first and
+last), so that it can be set from elsewhere, such as an address.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from typing import Any
 
 import streamlit as st
 
 from medclip_search.api import Library
+from medclip_search.app.facets import Field, Values, Years, facets
+from medclip_search.cases import Value
+from medclip_search.search.facets import Facets
 from medclip_search.server.shared import Shared
 
-_FIELDS = {
+FIELDS = {
     "modality": "Modality",
     "region": "Body region",
     "corpus": "Source",
     "licence_class": "Licence",
 }
+_YEAR = "filter-year"
+_LABELS = {
+    "licence_class": {
+        "commercial": "Free to reuse",
+        "noncommercial": "Non-commercial",
+        "other": "Other",
+    }
+}
 
 
-def filters(shared: Shared, library: Library) -> tuple[str, ...]:
-    """Draw the filters; gives those in force as texts, such as ``modality="CT","MR"``."""
-    known = library.fields()
-    st.subheader("Narrow", anchor=False)
-    where = []
-    for name, label in _FIELDS.items():
-        counts = _counts(shared, library, name) if name in known else {}
-        if len(counts) < 2:  # one value alone narrows nothing
-            continue
-        chosen = st.multiselect(
-            label,
-            list(counts),
-            placeholder="Any",
-            key=f"filter-{name}",
-            format_func=partial(_with_count, counts),
-        )
-        if chosen:
-            where.append(any_of(name, chosen))
-    years = _years(shared, library)
-    if years is not None:
-        first, last = years
-        low, high = st.slider("Year", first, last, (first, last), key="filter-year")
-        if (low, high) != (first, last):
-            where.append(f"year={low}..{high}")
+def filters_in_force() -> tuple[str, ...]:
+    """The filters that were chosen, as texts such as ``modality="CT","MR"``."""
+    where = [any_of(name, chosen) for name in FIELDS if (chosen := _chosen(name))]
+    if (years := st.session_state.get(_YEAR)) is not None:
+        where.append(f"year={years[0]}..{years[1]}")
     return tuple(where)
 
 
-def clear_filters(shared: Shared, library: Library) -> None:
-    """Put every filter back to letting all through; for a callback, before they are drawn."""
-    for name in _FIELDS:
-        if f"filter-{name}" in st.session_state:
-            st.session_state[f"filter-{name}"] = []
-    if "filter-year" in st.session_state:
-        st.session_state["filter-year"] = _years(shared, library)
+def filters(shared: Shared, library: Library, counted: Facets | None) -> None:
+    """Draw the facets, counted over the answers, or where nothing is asked over the library."""
+    fields = [
+        _values(shared, library, name, counted)
+        for name in FIELDS
+        if name in counted_fields(shared, library)
+    ]
+    years = None
+    if "year" in counted_fields(shared, library):
+        years = _years(_library_counts(shared, library, "year"), _now(counted, "year"))
+    if not fields and years is None:
+        return
+    st.subheader("Narrow", anchor=False)
+
+    def heard(field: Field, value: Any) -> None:
+        if field == "year":
+            st.session_state[_YEAR] = value
+        else:
+            before = _chosen(field)
+            after = [one for one in before if one != value]
+            st.session_state[f"filter-{field}"] = after if value in before else [*before, value]
+
+    says = counted.says if counted is not None else ""
+    facets(fields, years, says=says, on_choice=heard)
+
+
+def clear_filters() -> None:
+    """Let all through again; for a callback."""
+    for name in (*FIELDS, "year"):
+        st.session_state.pop(f"filter-{name}", None)
 
 
 def any_of(name: str, values: Sequence[str]) -> str:
@@ -60,17 +79,48 @@ def any_of(name: str, values: Sequence[str]) -> str:
     return f"{name}={','.join(quoted)}"
 
 
-def _years(shared: Shared, library: Library) -> tuple[int, int] | None:
-    """The first and the last year, or ``None`` where there are not two."""
-    if "year" not in library.fields():
+def counted_fields(shared: Shared, library: Library) -> tuple[str, ...]:
+    """The fields that narrow anything here: those with two values or more."""
+
+    def narrowing() -> tuple[str, ...]:
+        return tuple(name for name in (*FIELDS, "year") if library.coverage(name)[1] > 1)
+
+    return shared.remember("fields that narrow", narrowing)
+
+
+def _chosen(name: str) -> list[str]:
+    return list(st.session_state.get(f"filter-{name}") or ())
+
+
+def _values(shared: Shared, library: Library, name: str, counted: Facets | None) -> Values:
+    """A field's values in the order of the library's counts, which stays whatever is asked."""
+    known = _library_counts(shared, library, name)
+    now = _now(counted, name)
+    chosen = _chosen(name)
+    labels = _LABELS.get(name, {})
+    values = [
+        (value, labels.get(value, value), known[value] if now is None else now.get(value, 0))
+        for value in dict.fromkeys((*known, *chosen))
+        if value in known or value in chosen
+    ]
+    return Values(name, FIELDS[name], values, chosen)
+
+
+def _now(counted: Facets | None, name: str) -> Mapping[str, int] | None:
+    """The counts over the answers, by the values as text."""
+    if counted is None or name not in counted.fields:
         return None
-    years = [int(year) for year in _counts(shared, library, "year")]
-    return (min(years), max(years)) if len(years) > 1 else None
+    found: Mapping[Value, int] = counted.fields[name]
+    return {str(value): count for value, count in found.items()}
 
 
-def _counts(shared: Shared, library: Library, name: str) -> Mapping[str, int]:
+def _years(known: Mapping[str, int], now: Mapping[str, int] | None) -> Years:
+    first, last = min(map(int, known)), max(map(int, known))
+    counts = known if now is None else now
+    bars = [(year, counts.get(str(year), 0)) for year in range(first, last + 1)]
+    low, high = st.session_state.get(_YEAR) or (first, last)
+    return Years(bars, int(low), int(high))
+
+
+def _library_counts(shared: Shared, library: Library, name: str) -> Mapping[str, int]:
     return shared.remember(f"facets of {name}", lambda: library.facets(name))
-
-
-def _with_count(counts: Mapping[str, int], value: str) -> str:
-    return f"{value} ({counts.get(value, 0):,})"

@@ -11,8 +11,10 @@ from urllib.parse import quote
 import streamlit as st
 
 from medclip_search.cases import Case
+from medclip_search.indexes.text.highlighting import Highlight
+from medclip_search.search.hits import Hit
 
-Act = Literal["open", "star", "like", "dislike"]
+Act = Literal["open", "star", "like", "dislike", "stack"]
 
 _HERE = Path(__file__).parent
 _mount = st.components.v2.component(
@@ -21,10 +23,17 @@ _mount = st.components.v2.component(
     js=(_HERE / "gallery.js").read_text("utf-8"),
 )
 
+_LICENCES = {"commercial": "Free to reuse", "noncommercial": "Non-commercial"}
+_SHORT = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What one card shows. ``case`` is ``None`` for one that has vanished from the library."""
+    """What one card shows. ``case`` is ``None`` for one that has vanished from the library.
+
+    ``stack`` says what lies beneath it, to be laid out beside it where it is ``unfolded``;
+    ``beneath`` says of a card that was laid out so what it has to do with the one before.
+    """
 
     id: str
     case: Case | None
@@ -33,7 +42,23 @@ class Card:
     star: bool = False
     like: bool = False
     dislike: bool = False
-    carries: Sequence[str] = ()
+    highlights: Sequence[Highlight] = ()
+    stack: str = ""
+    unfolded: bool = False
+    beneath: str = ""
+
+    @classmethod
+    def of(cls, hit: Hit, *, unfolded: bool = False) -> Card:
+        """The card of a hit."""
+        return cls(
+            hit.id,
+            hit.case,
+            rank=hit.rank,
+            why=hit.why,
+            highlights=hit.highlights,
+            stack=", ".join(hit.carries()),
+            unfolded=unfolded,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The card as the component's JavaScript reads it."""
@@ -44,14 +69,40 @@ class Card:
         item: dict[str, Any] = {
             "id": self.id,
             "caption": case.caption,
+            "pieces": pieces(case.caption, self.highlights),
             "why": self.why,
             "thumbnail": thumbnail_address(case),
-            "badges": [str(b) for b in (case.modality, case.region, case.year, *self.carries) if b],
+            "badges": [*([self.beneath] if self.beneath else []), *_badges(case)],
             "star": self.star,
             "like": self.like,
             "dislike": self.dislike,
+            "beneath": bool(self.beneath),
         }
+        if self.stack:
+            item |= {"stack": self.stack, "unfolded": self.unfolded}
         return item | ({"rank": self.rank} if self.rank is not None else {})
+
+
+def pieces(caption: str, highlights: Sequence[Highlight]) -> list[list[Any]]:
+    """A caption in pieces, each with 0 for plain text, 1 for words typed, 2 for words beside."""
+    found: list[list[Any]] = []
+    at = 0
+    for one in highlights:
+        if at < one.start:
+            found.append([caption[at : one.start], 0])
+        found.append([caption[one.start : one.end], 1 if one.typed else 2])
+        at = one.end
+    if at < len(caption):
+        found.append([caption[at:], 0])
+    return found
+
+
+def _badges(case: Case) -> list[str]:
+    """What is known of a case, in a few short words."""
+    licence = case.licence or ""
+    if not licence or len(licence) > _SHORT:
+        licence = _LICENCES.get(case.licence_class or "", "")
+    return [str(one) for one in (case.modality, case.region, case.year, licence) if one]
 
 
 def thumbnail_address(case: Case) -> str | None:
@@ -65,14 +116,15 @@ def gallery(
     key: str,
     label: str,
     on_gesture: Callable[[Act, str], None],
-    layout: Literal["cards", "cards small", "rows"] = "cards",
+    layout: Literal["cards", "cards small", "rows", "strip"] = "cards",
     acts: Sequence[Act] = ("star", "like", "dislike"),
     verb: str = "Open",
+    page: object = None,
 ) -> None:
     """Draw cards; ``on_gesture`` is called with what was done and to which case's id.
 
     ``verb`` is what a click on a figure does, for those who hear the page. ``label`` names
-    the list for them.
+    the list for them. Where ``page`` becomes another, the page scrolls to the list's beginning.
     """
 
     def heard() -> None:
@@ -88,6 +140,8 @@ def gallery(
             "layout": layout,
             "label": label,
             "verb": verb,
+            "page": page,
         },
+        width="content" if layout == "strip" else "stretch",
         on_gesture_change=heard,
     )

@@ -1,71 +1,72 @@
-"""The answers: a grid of cards, likes and dislikes that re-rank it, and more on request."""
+"""The answers: a grid of cards, page by page; how they lie, and what likes and dislikes changed."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import streamlit as st
 
 from medclip_search.api import Library
+from medclip_search.app.filters import counted_fields
 from medclip_search.app.gallery import Act, Card, gallery
-from medclip_search.app.session import MOST, PAGE, Session
+from medclip_search.app.layout import arrangement, headline
+from medclip_search.app.reading import PAGE, Arrangement, Reading
+from medclip_search.app.session import Session
+from medclip_search.app.steering import judge, steering
 from medclip_search.app.theme import plain
 from medclip_search.app.tray import toggle
-from medclip_search.errors import MedClipError, StateError
-from medclip_search.search.hits import Hits
+from medclip_search.errors import MedClipError
+from medclip_search.search.changes import changes
+from medclip_search.search.engine import DEEPEST
+from medclip_search.search.facets import Facets
+from medclip_search.search.hits import Hit, Hits
 from medclip_search.server.shared import Shared
 from medclip_search.state import LOCAL_USER, Feedback
 
 
-def results(shared: Shared, library: Library, session: Session, where: tuple[str, ...]) -> bool:
-    """Search and draw the answers; false where nothing is asked."""
-    key = session.key()
+def results(
+    shared: Shared, library: Library, session: Session, where: tuple[str, ...]
+) -> Facets | bool:
+    """Search and draw the answers; their counts, or whether anything is asked."""
+    reading = Reading.current()
+    asked = session.key(), where, shared.version
+    laid = arrangement(shared, library)
+    reading.follow(asked, laid)
     try:
-        feedback = shared.state.feedback(LOCAL_USER, library.id, key)
+        feedback = shared.state.feedback(LOCAL_USER, library.id, session.key())
         starred = {entry.case_id for entry in shared.state.tray(LOCAL_USER, library.id)}
-        hits = _search(shared, library, session, where, feedback, starred)
+        hits = _search(shared, library, session, where, laid, feedback, starred)
     except MedClipError as error:
         st.error(str(error))
         return True
     if hits is None:
         return False
-    _headline(shared, library, session, hits, feedback)
+    headline(shared, library, hits, reading.facets)
     _called(session, hits)
-    if not hits:
+    if not hits and reading.page == 1:
         st.info("No figure matches. Try other words, or take a filter away.")
-        return True
+        return reading.facets or True
 
     def heard(act: Act, case_id: str) -> None:
         if act == "open":
             session.opened = case_id
         elif act == "star":
             toggle(shared, library, session, case_id)
+        elif act == "stack":
+            reading.unfolded ^= {case_id}
         else:
-            before = feedback.likes if act == "like" else feedback.dislikes
-            liked = None if case_id in before else act == "like"
-            try:
-                shared.state.give_feedback(LOCAL_USER, library.id, key, case_id, liked)
-            except StateError as error:
-                session.troubles = [str(error)]
+            judge(shared, library, session, hits, case_id, act == "like")
 
     gallery(
-        [
-            Card(
-                hit.id,
-                hit.case,
-                rank=hit.rank,
-                why=hit.why,
-                carries=hit.carries(),
-                star=hit.id in starred,
-                like=hit.id in feedback.likes,
-                dislike=hit.id in feedback.dislikes,
-            )
-            for hit in hits
-        ],
+        _cards(library, reading, hits, starred, feedback),
         key="results",
         label="Figures found",
         on_gesture=heard,
+        page=[str(asked), reading.page],
     )
-    _more(session, hits)
-    return True
+    _pages(reading, hits)
+    steering(shared, library, session, feedback)
+    return reading.facets or True
 
 
 def _search(
@@ -73,49 +74,58 @@ def _search(
     library: Library,
     session: Session,
     where: tuple[str, ...],
+    laid: Arrangement,
     feedback: Feedback,
     starred: set[str],
 ) -> Hits | None:
-    """The hits, searched for anew only where the question or the library has changed.
+    """The page of hits, searched for anew only where the question or the library has changed.
 
-    A star alone changes nothing: figures do not move while they are being kept.
+    A star alone changes nothing: figures do not move while they are being kept. Counts are made
+    once for a question: neither pages nor judgements change them.
     """
+    reading = Reading.current()
     query = session.query(where, feedback, sorted(starred))
     if query is None:
         session.answers = None
         return None
-    asked = (session.key(), where, feedback, session.shown, shared.version)
+    asked = (session.key(), where, laid, feedback, reading.page, shared.version)
     if session.answers is None or session.answers[0] != asked:
-        session.answers = (asked, library.search(query, session.shown))
+        fields = () if reading.facets is not None else counted_fields(shared, library)
+        query = replace(query, sort=laid.sort, group=laid.group, facets=fields)
+        start = (reading.page - 1) * PAGE
+        hits = library.search(query, min(PAGE, DEEPEST - start), start=start)
+        reading.facets = reading.facets if hits.facets is None else hits.facets
+        if reading.judged is not None:
+            reading.changed = changes(reading.judged, hits)
+            reading.judged = None
+        session.answers = (asked, hits)
     return session.answers[1]
 
 
-def _headline(
-    shared: Shared, library: Library, session: Session, hits: Hits, feedback: Feedback
-) -> None:
-    key = session.key()
-    with st.container(horizontal=True, vertical_alignment="center", key="headline"):
-        figures = "1 figure" if len(hits) == 1 else f"{len(hits)} figures"
-        if len(hits) == session.shown:
-            figures = f"The best {figures}"
-        st.markdown(f"**{figures}** · {hits.milliseconds:.0f} ms", width="content")
-        if feedback:
-            said = [
-                f"{len(ids)} {word}{'s' if len(ids) > 1 else ''}"
-                for ids, word in ((feedback.likes, "like"), (feedback.dislikes, "dislike"))
-                if ids
-            ]
-            st.markdown(f"re-ranked by {' and '.join(said)}", width="content")
-            st.button(
-                "Forget likes and dislikes",
-                icon=":material/undo:",
-                type="tertiary",
-                help="Forget the likes and dislikes of this search",
-                on_click=shared.state.clear_feedback,
-                args=(LOCAL_USER, library.id, key),
-            )
-    if hits.notes:
-        st.caption(" ".join(plain(note) for note in hits.notes))
+def _cards(
+    library: Library, reading: Reading, hits: Hits, starred: set[str], feedback: Feedback
+) -> list[Card]:
+    """A card for each hit, and after one whose stack is open, for what lies beneath it."""
+
+    def marked(card: Card) -> Card:
+        liked, disliked = card.id in feedback.likes, card.id in feedback.dislikes
+        return replace(card, star=card.id in starred, like=liked, dislike=disliked)
+
+    found: list[Card] = []
+    for hit in hits:
+        unfolded = hit.id in reading.unfolded
+        found.append(Card.of(hit, unfolded=unfolded))
+        if unfolded:
+            found += _beneath(library, hit)
+    # What is on the page by its own rank is not there twice.
+    return [marked(card) for card in {card.id: card for card in reversed(found)}.values()][::-1]
+
+
+def _beneath(library: Library, hit: Hit) -> list[Card]:
+    told = [(one, "Same picture") for one in hit.duplicates]
+    told += [(one, "Same article") for one in hit.siblings]
+    cases = {case.id: case for case in library.cases([one for one, _ in told])}
+    return [Card(one, cases[one], beneath=why) for one, why in told if one in cases]
 
 
 def _called(session: Session, hits: Hits) -> None:
@@ -135,14 +145,18 @@ def _called(session: Session, hits: Hits) -> None:
             )
 
 
-def _more(session: Session, hits: Hits) -> None:
-    if len(hits) < session.shown:
-        return
-    if session.shown >= MOST:
-        st.caption(f"The first {MOST} figures are shown. Add words or filters to see others.")
+def _pages(reading: Reading, hits: Hits) -> None:
+    """The way to other pages, where there are any."""
+    count = -(-min(hits.ranked, DEEPEST) // PAGE)
+    if count < 2:
         return
 
-    def more() -> None:
-        session.shown += PAGE
+    key = f"page-{reading.begun}"  # its own for every question, so that it begins at the first
 
-    st.button("More figures", icon=":material/expand_more:", on_click=more, width="stretch")
+    def turn() -> None:
+        reading.page = int(st.session_state[key])
+
+    with st.container(horizontal_alignment="center", key="pages"):
+        st.pagination(count, key=key, on_change=turn)
+    if reading.page == count and hits.ranked >= DEEPEST:
+        st.caption(f"Pages end at the {DEEPEST:,} best. Add words, or narrow, to see others.")

@@ -6,12 +6,13 @@ import streamlit as st
 
 from medclip_search.app.ask import search_bar
 from medclip_search.app.case_view import open_case
-from medclip_search.app.filters import filters
+from medclip_search.app.filters import filters, filters_in_force
 from medclip_search.app.results import results
 from medclip_search.app.session import Session
 from medclip_search.app.tray import tray
 from medclip_search.app.welcome import welcome
 from medclip_search.errors import MedClipError
+from medclip_search.search.facets import Facets
 from medclip_search.server.shared import current
 
 
@@ -21,16 +22,20 @@ def search_page() -> None:
     try:
         library = shared.library()
         with st.sidebar:
-            where = filters(shared, library)
+            narrowing = st.container(key="narrow")
             tray(shared, library, session)
         pictures: int = shared.remember("pictures", lambda: library.info()["images"])
     except MedClipError as error:
         st.error(str(error))
         return
     _brand(len(library), pictures=pictures > 0)
+    where = filters_in_force()
     search_bar(shared, library, session, where, pictures=pictures > 0)
-    if not results(shared, library, session, where):
+    answered = results(shared, library, session, where)
+    if not answered:
         welcome(shared, library, session)
+    with narrowing:
+        filters(shared, library, answered if isinstance(answered, Facets) else None)
     if session.opened is not None:
         # Opened once: a dialog that was closed is not to come back at the next run.
         opened, session.opened = session.opened, None

@@ -1,4 +1,4 @@
-"""What one browser tab is asking: words, images, filters, and how many answers it shows."""
+"""What one browser tab is asking: words, images, filters."""
 
 from __future__ import annotations
 
@@ -14,12 +14,6 @@ from PIL import Image
 from medclip_search.search.hits import Hits
 from medclip_search.search.query import Query
 from medclip_search.state import Feedback
-
-PAGE = 24
-"""How many figures a page of answers adds."""
-
-MOST = 10 * PAGE
-"""How many figures are shown before the page asks for a narrower search."""
 
 SUGGESTED = 6
 """So many phrases are shown that figures like an image are called by."""
@@ -52,7 +46,6 @@ class Session:
 
     words: str = ""
     images: list[QueryImage] = field(default_factory=lambda: list[QueryImage]())
-    shown: int = PAGE
     opened: str | None = None
     troubles: list[str] = field(default_factory=lambda: list[str]())
     answers: tuple[object, Hits] | None = None
@@ -67,12 +60,11 @@ class Session:
         return session
 
     def ask(self, words: str | None = None, images: list[QueryImage] | None = None) -> None:
-        """Set the words, the images, or both; what is not given stays. Shows the first page."""
+        """Set the words, the images, or both; what is not given stays."""
         if words is not None:
             self.words = words.strip()
         if images is not None:
             self.images = images
-        self.shown = PAGE
 
     def query(
         self, where: tuple[str, ...], feedback: Feedback, tray: Sequence[str] = ()

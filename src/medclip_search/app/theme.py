@@ -33,9 +33,14 @@ PAGE_STYLE = """
     border-radius: 4px; display: block; flex: none; }
   .medclip-chip span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
   [class*="st-key-chip-"] { padding: .2rem .8rem; }
-  /* As high as with its button, which comes with the first like and leaves with the last, and as
-     high as the row of examples, which stays until the answers are complete. */
+  /* As high as the row of examples, which stays until the answers are complete. */
   .st-key-headline { min-height: 2.5rem; }
+  /* At the foot of the window wherever one reads, above the notice: cards do not move for it. */
+  [data-testid="stLayoutWrapper"]:has(> .st-key-steering) {
+    position: sticky; bottom: 2.2rem; z-index: 100; }
+  .st-key-steering { padding: .4rem .8rem; background: Canvas; }
+  .st-key-steering p { font-size: .9rem; line-height: 1.4; }
+  .st-key-steering [data-testid="stLayoutWrapper"]:has(> .st-key-changes) { flex: 1 1 16rem; }
   /* While a file is dragged over the page, all of it is the search bar's drop zone. */
   [data-testid="stChatInput"] [role="presentation"]:not([data-testid]) {
     position: fixed; inset: 0; z-index: 999999; border-radius: 0;

@@ -1,0 +1,80 @@
+"""How one tab reads its answers: the page, their order, opened stacks, and what was judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from medclip_search.search.changes import Changes
+from medclip_search.search.facets import Facets
+from medclip_search.search.hits import Hits
+from medclip_search.search.sort import Sort
+from medclip_search.state import Feedback
+
+PAGE = 24
+"""How many figures a page of answers shows."""
+
+Question = tuple[str, tuple[str, ...], int]
+"""A search's key, its filters, and the version of the library that was asked."""
+
+MOST_UNDONE = 50
+"""So many judgements can be undone, one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """How the answers are laid out, as chosen in the headline."""
+
+    sort: Sort = "relevance"
+    group: str = ""
+
+
+@dataclass(slots=True)
+class Reading:
+    """One tab's way through the answers to one question; no more than one page is kept.
+
+    ``begun`` counts how often it began at the first page.
+    ``undoable`` holds the feedback before each judgement, the last one last; ``changed`` what
+    the last one did. ``judged`` is the page that was judged, until its successor is there.
+    """
+
+    question: Question = ("", (), 0)
+    laid: Arrangement = Arrangement()
+    begun: int = 0
+    page: int = 1
+    unfolded: set[str] = field(default_factory=lambda: set[str]())
+    undoable: list[Feedback] = field(default_factory=lambda: list[Feedback]())
+    judged: Hits | None = None
+    changed: Changes | None = None
+    facets: Facets | None = None
+
+    @classmethod
+    def current(cls) -> Reading:
+        """This tab's, made at the first run."""
+        if "reading" not in st.session_state:
+            st.session_state["reading"] = cls()
+        reading = st.session_state["reading"]
+        assert isinstance(reading, cls)
+        return reading
+
+    def follow(self, question: Question, laid: Arrangement) -> None:
+        """Begin anew where another question is asked; at the first page where it is laid anew.
+
+        What was judged of the same words and images can still be undone when they are narrowed.
+        """
+        if question != self.question:
+            fresh = Reading(question, laid, self.begun + 1)
+            if question[0] == self.question[0]:
+                fresh.undoable = self.undoable
+            for name in self.__slots__:
+                setattr(self, name, getattr(fresh, name))
+        elif laid != self.laid:
+            self.laid, self.begun = laid, self.begun + 1
+            self.page, self.changed = 1, None
+            self.unfolded.clear()
+
+    def judge(self, before: Feedback, page: Hits) -> None:
+        """Remember how it was before a judgement, to undo it and to tell what it changed."""
+        self.undoable = [*self.undoable[1 - MOST_UNDONE :], before]
+        self.judged = page

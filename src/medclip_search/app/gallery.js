@@ -97,9 +97,12 @@ function fill(card, item, data, send) {
   rank.textContent = item.rank ?? "";
   rank.hidden = item.rank === undefined;
   stack.hidden = !item.stack;
-  stack.textContent = item.unfolded ? "Fold" : item.stack ?? "";
-  stack.setAttribute("aria-expanded", String(Boolean(item.unfolded)));
-  stack.setAttribute("aria-label", item.unfolded ? `Fold again: ${item.stack}` : `Show ${item.stack ?? ""}`);
+  if (item.stack) {
+    stack.textContent = item.unfolded ? "Fold" : `+${item.stack.count}`;
+    stack.title = `${item.unfolded ? "Fold" : "Show"} ${item.stack.says}`;
+    stack.setAttribute("aria-label", stack.title);
+    stack.setAttribute("aria-expanded", String(Boolean(item.unfolded)));
+  }
   text.replaceChildren(...caption(item, brief, false));
   badges.replaceChildren(...(item.badges ?? []).map((badge) => make("span", "badge", badge)));
   badges.title = (item.badges ?? []).join(" · ");

@@ -31,8 +31,8 @@ _SHORT = 16
 class Card:
     """What one card shows. ``case`` is ``None`` for one that has vanished from the library.
 
-    ``stack`` says what lies beneath it, to be laid out beside it where it is ``unfolded``;
-    ``beneath`` says of a card that was laid out so what it has to do with the one before.
+    ``stack`` tells how many lie beneath it and what they are, to be laid out beside it where it is
+    ``unfolded``; ``beneath`` says of a card that was laid out so what it has to do with the one before.
     """
 
     id: str
@@ -43,7 +43,7 @@ class Card:
     like: bool = False
     dislike: bool = False
     highlights: Sequence[Highlight] = ()
-    stack: str = ""
+    stack: tuple[int, str] | None = None
     unfolded: bool = False
     beneath: str = ""
 
@@ -56,7 +56,7 @@ class Card:
             rank=hit.rank,
             why=hit.why,
             highlights=hit.highlights,
-            stack=", ".join(hit.carries()),
+            stack=_stack(hit),
             unfolded=unfolded,
         )
 
@@ -79,7 +79,8 @@ class Card:
             "beneath": bool(self.beneath),
         }
         if self.stack:
-            item |= {"stack": self.stack, "unfolded": self.unfolded}
+            count, says = self.stack
+            item |= {"stack": {"count": count, "says": says}, "unfolded": self.unfolded}
         return item | ({"rank": self.rank} if self.rank is not None else {})
 
 
@@ -95,6 +96,13 @@ def pieces(caption: str, highlights: Sequence[Highlight]) -> list[list[Any]]:
     if at < len(caption):
         found.append([caption[at:], 0])
     return found
+
+
+def _stack(hit: Hit) -> tuple[int, str] | None:
+    same, article = len(hit.duplicates), len(hit.siblings)
+    told = [f"{same} more of the same picture"] if same else []
+    told += [f"{article} more of the same article"] if article else []
+    return (same + article, ", ".join(told)) if told else None
 
 
 def _badges(case: Case) -> list[str]:

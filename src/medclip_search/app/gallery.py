@@ -32,7 +32,7 @@ class Card:
     """What one card shows. ``case`` is ``None`` for one that has vanished from the library.
 
     ``stack`` tells how many lie beneath it and what they are, to be laid out beside it where it is
-    ``unfolded``; ``beneath`` says of a card that was laid out so what it has to do with the one before.
+    ``unfolded``; ``beneath`` says of a card laid out so what it has to do with the one before.
     """
 
     id: str

@@ -16,6 +16,7 @@ from medclip_search.cli_cite import cite
 from medclip_search.cli_combiner import combiner
 from medclip_search.cli_errors import exit_status
 from medclip_search.cli_evaluate import evaluate
+from medclip_search.cli_history import history
 from medclip_search.errors import UsageError
 
 if TYPE_CHECKING:
@@ -365,6 +366,7 @@ def search(
 commands.add_command(combiner)
 commands.add_command(evaluate)
 commands.add_command(cite)
+commands.add_command(history)
 
 
 @commands.command()

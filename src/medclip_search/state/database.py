@@ -51,6 +51,7 @@ class Database:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = NORMAL")
             database.execute("PRAGMA foreign_keys = ON")
+            database.execute("PRAGMA secure_delete = ON")  # what is forgotten leaves no bytes
             schema.migrate(database, str(path))
         except sqlite3.Error as error:
             database.close()
@@ -93,6 +94,14 @@ class Database:
                 self._database.execute("COMMIT")
             except sqlite3.Error as error:
                 raise _unusable(self.path, error) from None
+
+    def _forget_log(self) -> None:
+        """Empty the write-ahead log, which may hold what was deleted.
+
+        Where another process is reading, the last one to close the database does it.
+        """
+        with self._reading() as database:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def now() -> str:

@@ -47,6 +47,17 @@ STEPS: Sequence[Sequence[str]] = (
             PRIMARY KEY (user, library)
         ) WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE search (
+            user TEXT NOT NULL,
+            library TEXT NOT NULL,
+            question TEXT NOT NULL,
+            asked TEXT NOT NULL,
+            at TEXT NOT NULL,
+            PRIMARY KEY (user, library, question)
+        ) WITHOUT ROWID""",
+        "CREATE TABLE no_history (user TEXT PRIMARY KEY) WITHOUT ROWID",
+    ),
 )
 """Step ``n`` (from 0) takes schema version ``n`` to ``n + 1``."""
 

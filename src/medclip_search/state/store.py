@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from medclip_search.state.database import now
+from medclip_search.state.history import History
 from medclip_search.state.trays import Trays
 
 LOCAL_USER = "local"
@@ -22,8 +23,8 @@ class Feedback:
         return bool(self.likes or self.dislikes)
 
 
-class State(Trays):
-    """Trays (``state.trays``) and feedback of every user, for every library, by the library's id.
+class State(Trays, History):
+    """Trays, recent searches and feedback of every user, for every library, by the library's id.
 
     Case ids are kept as they are: one that has vanished from its library is still listed, and
     the caller shows it as gone. Safe for use by several threads and several processes at once.

@@ -1,0 +1,58 @@
+"""The command ``history``: what was last asked of a library in the app."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from medclip_search.state import PastSearch
+
+
+@click.command()
+@click.argument("library", type=click.Path(path_type=Path))
+@click.option("--forget", is_flag=True, help="Forget the searches of this library.")
+@click.option(
+    "--keep/--keep-none",
+    default=None,
+    help="Keep searches from now on, or none, and forget those of every library.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def history(library: Path, forget: bool, keep: bool | None, as_json: bool) -> None:
+    """Show what was last asked of a library in the app, newest first, or forget it."""
+    from medclip_search import terminal
+    from medclip_search.api import Library
+    from medclip_search.state import LOCAL_USER, State
+
+    with Library.open(library) as opened, State.open() as state:
+        if keep is not None:
+            state.set_keep_searches(LOCAL_USER, keep)
+            terminal.say(
+                "Searches are kept" if keep else "No searches are kept; those kept are gone"
+            )
+        if forget:
+            count = state.forget_searches(LOCAL_USER, opened.id)
+            many = "1 search" if count == 1 else f"{count} searches"
+            terminal.say(f"{many} forgotten")
+        if forget or keep is not None:
+            return
+        for one in state.searches(LOCAL_USER, opened.id):
+            if as_json:
+                click.echo(json.dumps(asdict(one), ensure_ascii=False))
+            else:
+                click.echo(_command(library, one))
+
+
+def _command(library: Path, search: PastSearch) -> str:
+    """The search as a command; figures of cases are named beside it."""
+    said = ["medclip-search", "search", str(library)]
+    said += [f"--not-words={one}" for one in search.not_words]
+    said += [f"--where={one}" for one in search.where]
+    said += ["--", *search.words] if search.words else []
+    figures = [*search.cases, *(f"not {one}" for one in search.not_cases)]
+    return shlex.join(said) + (f"  # figures: {', '.join(figures)}" if figures else "")

@@ -14,31 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.encoders.hub_client import FILES, REPOSITORY, encoder
 from tests.encoders.hub_server import CLOSED, small_hub
 
 pytestmark = pytest.mark.usefixtures("biomedclip_extra")
 
-REPOSITORY = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
 LISTED = "timm/vit_base_patch32_clip_224.openai"
-FILES = (
-    "open_clip_config.json",
-    "open_clip_pytorch_model.bin",
-    "tokenizer.json",
-    "tokenizer_config.json",
-)
 OPENAI = ("ViT-B-32", "ViT-B-32-quickgelu")
-
-CODE = """
-import sys
-from medclip_search import encoders
-from medclip_search.errors import EncoderError
-spec = encoders.EncoderSpec(sys.argv[1], sys.argv[2] or None, tuple(sys.argv[3].split()), "torch")
-try:
-    made = encoders.load(spec)
-    print(made.fingerprint, *(one.name for one in made.spaces))
-except EncoderError as error:
-    print(f"{type(error).__name__}: {error}")
-"""
 
 
 @pytest.fixture
@@ -55,32 +37,6 @@ def hub(tiny_biomedclip: Path, tmp_path: Path, asked: list[str]) -> Iterator[str
         os.link(tiny_biomedclip / name, folder / name)
     with small_hub(folder, (REPOSITORY, LISTED), asked) as address:
         yield address
-
-
-def encoder(
-    home: Path,
-    endpoint: str,
-    name: str = "biomedclip",
-    model: str = "",
-    spaces: str = "biomedclip",
-    **settings: str,
-) -> tuple[str, str]:
-    """What a program that makes the encoder prints, on its output and beside it."""
-    own = {"HF_HOME": str(home), "HF_ENDPOINT": endpoint, "XDG_CACHE_HOME": str(home / "own")}
-    tells = ("HF_", "DISABLE_TELEMETRY")
-    left = {k: v for k, v in os.environ.items() if not k.upper().startswith(tells)}
-    left = {k: v for k, v in left.items() if not k.lower().endswith("_proxy")}
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, name, model, spaces],
-        env=left | own | settings,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout.strip(), done.stderr
 
 
 def test_downloaded_once_then_offline(

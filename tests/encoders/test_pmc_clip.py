@@ -24,18 +24,6 @@ from medclip_search.images import read_image
 from tests.encoders import tiny_pmc_clip as book
 from tests.figures import draw, write_folder
 
-PUBLISHED = """
-{
-    "embed_dim": 768,
-    "clip_model": "PMC_CLIP",
-    "vision_cfg": {"image_size": 224, "layers": [3, 4, 6, 3], "width": 64, "patch_size": null},
-    "text_cfg": {
-        "context_length": 77, "vocab_size": 30522, "width": 768, "heads": 8, "layers": 12,
-        "fusion_layers": 4,
-        "bert_model_name": "microsoft/BiomedNLP-PubMedBERT-base-uncased-abstract-fulltext"
-    }
-}
-"""
 TEXTS = ["axial CT of the liver", "", "Chest X-ray showing a pleural effusion", "pneumonia " * 99]
 PIXELS = np.random.default_rng(1).normal(size=(3, 3, 224, 224)).astype(np.float32)
 
@@ -117,7 +105,7 @@ def test_words_find_pictures_in_a_library(tiny: Path, ours: Encoder, tmp_path: P
 
 
 def test_the_published_configuration_is_read_as_it_is(copy: Path) -> None:
-    (copy / book.CONFIG).write_text(PUBLISHED, encoding="utf-8")
+    (copy / book.CONFIG).write_text(book.PUBLISHED, encoding="utf-8")
     source = find(str(copy))
     assert (source.dimension, source.preprocessing.size) == (768, (224, 224))
     assert source.weights == copy / "checkpoint.pt"

@@ -18,6 +18,20 @@ import numpy as np
 from tests.encoders.tiny_clip import save_word_pieces, vocabulary
 
 CONFIG = "RN50_fusion4.json"
+PUBLISHED = """
+{
+    "embed_dim": 768,
+    "clip_model": "PMC_CLIP",
+    "vision_cfg": {"image_size": 224, "layers": [3, 4, 6, 3], "width": 64, "patch_size": null},
+    "text_cfg": {
+        "context_length": 77, "vocab_size": 30522, "width": 768, "heads": 8, "layers": 12,
+        "fusion_layers": 4,
+        "bert_model_name": "microsoft/BiomedNLP-PubMedBERT-base-uncased-abstract-fulltext"
+    }
+}
+"""
+"""What it holds where it was published."""
+
 LAYERS, WIDTH, EMBEDDED, CONTEXT = (1, 2, 1, 1), 8, 48, 77
 HIDDEN, BERT_LAYERS, BERT_HEADS = 32, 2, 2
 FEATURES = WIDTH * 32

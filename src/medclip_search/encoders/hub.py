@@ -12,6 +12,7 @@ import functools
 import importlib.util
 import logging
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -56,7 +57,10 @@ def fetched(
     _prepare()
     from huggingface_hub import hf_hub_download
 
-    with _explained(repository, option):
+    with _explained(repository, option), warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # of a disk that will be too small, which is told when it is
         there = [name for name in names if name in _listing(repository)]
         paths = []
         for name in there if every else there[:1]:
@@ -130,10 +134,6 @@ def _explained(repository: str, option: str) -> Iterator[None]:
             f"{name}: not in the cache, and HF_HUB_OFFLINE forbids the network; unset it, or "
             f"{elsewhere}"
         ) from error
-    except HfHubHTTPError as error:
-        raise EncoderUnavailableError(
-            f"{name}: download failed: {_reason(error)}; check the name and try again"
-        ) from error
     except Exception as error:  # whichever library speaks HTTP, its exceptions share no root
         if _no_space(error):
             raise EncoderUnavailableError(
@@ -144,9 +144,25 @@ def _explained(repository: str, option: str) -> Iterator[None]:
             raise EncoderUnavailableError(
                 f"{name}: not in the cache, and no network here; {elsewhere}"
             ) from error
+        cause = next((one for one in _chain(error) if isinstance(one, HfHubHTTPError)), error)
         raise EncoderUnavailableError(
-            f"{name}: download failed: {_reason(error)}; try again (what was loaded is kept)"
+            f"{name}: download failed: {_reason(cause)}; {_remedy(cause)}"
         ) from error
+
+
+def _remedy(error: BaseException) -> str:
+    """What to do about an answer of the hub, or about none."""
+    status = getattr(getattr(error, "response", None), "status_code", 0)
+    if status in (401, 403):
+        return (
+            "the hub refuses it to this machine: ask its owner for access, run 'hf auth login' or "
+            "correct HF_TOKEN, and try again"
+        )
+    if status == 429 or status >= 500:
+        return "the hub is overloaded or out of order: try again later"
+    if status:
+        return "check the name and try again"
+    return "try again (files that came whole are kept)"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

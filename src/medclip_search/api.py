@@ -17,6 +17,7 @@ from medclip_search.cases import Case
 from medclip_search.corpora import CorpusSpec, parse_corpora
 from medclip_search.corpora.files import file_fault
 from medclip_search.encoders.base import RUNTIMES, EncoderSpec, Runtime
+from medclip_search.encoders.open_clip.source import place_of
 from medclip_search.errors import CaseNotFoundError, ImageError, QueryError, UsageError
 from medclip_search.images import read_image
 from medclip_search.images.samples import Samples, is_deep, read_samples
@@ -457,11 +458,8 @@ def _encoder_spec(
 
 
 def _model_place(model: str | Path | None) -> str | None:
-    """A folder's absolute path, so that a library can remember it; a model's name as it is."""
-    if model is None:
-        return None
-    folder = Path(str(model).removeprefix("local-dir:")).expanduser()
-    return str(folder.absolute()) if folder.is_dir() else str(model)
+    """Where a model lies, so that a library can remember it; its name as it is."""
+    return None if model is None else place_of(str(model))
 
 
 def _reader(model: str | Path | None) -> CrossEncoder | None:

@@ -75,6 +75,20 @@ def test_a_model_on_open_clips_list(tmp_path: Path, hub: str) -> None:
     assert made[0].split()[0] == made[1].split()[0]
 
 
+def test_a_checkpoint_without_its_configuration(tmp_path: Path) -> None:
+    """As BMC-CLIP is published: its architecture is known here."""
+    folder, name = tmp_path / "bare", "BIOMEDICA/BMC_CLIP_CF"
+    folder.mkdir()
+    (folder / "BMC_CLIP_CF.pt").write_bytes(b"weights")
+    with small_hub(folder, (name,), []) as hub:
+        said, noise = encoder(tmp_path, hub, "open_clip", f"hf-hub:{name}", "")
+    assert (said.split()[1:], noise) == (["BMC_CLIP_CF"], "")
+    assert encoder(tmp_path, CLOSED, "open_clip", f"hf-hub:{name}", "")[0] == said
+    # The same file beside nothing at all.
+    model = f"ViT-L-14={folder / 'BMC_CLIP_CF.pt'}"
+    assert encoder(tmp_path, CLOSED, "open_clip", model, "")[0] == said
+
+
 def test_without_a_network(tmp_path: Path) -> None:
     said, noise = encoder(tmp_path, CLOSED)
     assert noise == ""

@@ -180,7 +180,7 @@ def test_a_damaged_checkpoint(copy: Path) -> None:
 
 def test_a_checkpoint_of_another_model(copy: Path, tiny_clip: Path) -> None:
     shutil.copy(tiny_clip / "open_clip_pytorch_model.bin", copy / "checkpoint.pt")
-    said = "made for another model than PMC-CLIP's configuration describes"
+    said = "made for another model than RN50_fusion4.json describes"
     assert said in refusal(copy)
 
 
@@ -195,7 +195,7 @@ def test_a_checkpoint_with_a_weight_missing(copy: Path, name: str) -> None:
     del weights[name]
     torch.save({"state_dict": weights}, copy / "checkpoint.pt")
     if "pooler" not in name:
-        assert "made for another model than PMC-CLIP's" in refusal(copy)
+        assert "made for another model than RN50_fusion4.json" in refusal(copy)
     else:
         made = encoders.load(EncoderSpec("open_clip", str(copy), runtime="torch"))
         found = made.encode_images(PIXELS)["copied"]

@@ -95,8 +95,8 @@ def model_of(spec: EncoderSpec) -> str:
     if spec.name == BIOMEDCLIP_NAME:
         return BIOMEDCLIP
     raise UsageError(
-        f"--encoder {spec.name}: add --model with a folder, hf-hub:ORGANISATION/MODEL, or "
-        "ARCHITECTURE/TAG of open_clip"
+        f"--encoder {spec.name}: add --model with a folder, hf-hub:ORGANISATION/MODEL, "
+        "ARCHITECTURE/TAG of open_clip, or ARCHITECTURE=FILE with a checkpoint"
     )
 
 

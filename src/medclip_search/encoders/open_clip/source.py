@@ -16,6 +16,7 @@ from typing import Any
 
 from medclip_search.encoders import hub
 from medclip_search.encoders.open_clip import pmc_clip
+from medclip_search.encoders.open_clip.packages import require_packages
 from medclip_search.encoders.open_clip.preprocess import Preprocessing
 from medclip_search.encoders.open_clip.repository import file_of
 from medclip_search.encoders.open_clip.text_source import text_config, tokenizer_of
@@ -42,6 +43,10 @@ HUB_WEIGHTS = WEIGHTS[:4]
 """Those in a repository that are surely open_clip's; the others may be timm's."""
 
 _LOCAL = "local-dir:"
+_OF = "="
+
+_BARE = {"BIOMEDICA/BMC_CLIP_CF": ("ViT-L-14", "BMC_CLIP_CF.pt")}
+"""Repositories with a checkpoint and no configuration: open_clip's architecture, and the file."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,8 @@ class Source:
     ``name`` is what its spaces are called after; ``label`` is how messages call it. ``model``
     is open_clip's ``model_cfg``. ``tokenizer`` is the folder with a Hugging Face tokenizer,
     ``None`` for CLIP's own; ``text`` is the configuration of a Hugging Face text tower.
-    ``pmc_clip`` tells that the weights are a checkpoint of PMC-CLIP.
+    ``pmc_clip`` tells that the weights are a checkpoint of PMC-CLIP; ``described`` is what says
+    which model it is, for messages.
     """
 
     name: str
@@ -62,6 +68,7 @@ class Source:
     tokenizer: Path | None = None
     text: Mapping[str, Any] | None = None
     pmc_clip: bool = False
+    described: str = f"{CONFIG} describes"
 
     @property
     def dimension(self) -> int:
@@ -78,8 +85,9 @@ class Source:
 
 
 def find(model: str, name: str | None = None) -> Source:
-    """The source that ``--model`` means: ``hf-hub:ORG/NAME``, a folder, or ``ARCH/TAG``.
+    """The source that ``--model`` means: ``hf-hub:ORG/NAME``, a folder, or open_clip's name of one.
 
+    That is ``ARCHITECTURE/TAG``, or ``ARCHITECTURE=FILE`` for a checkpoint that its training wrote.
     ``name`` is what the spaces are called after, by default the model's own. Downloads what is
     not in the cache. Raises ``EncoderUnavailableError`` or ``EncoderError``.
     """
@@ -88,15 +96,29 @@ def find(model: str, name: str | None = None) -> Source:
     folder = folder_of(model)
     if folder.is_dir():
         return _in_folder(folder, name)
+    architecture, of, file = model.partition(_OF)
+    weights = Path(file).expanduser()
+    if of and (_architecture(architecture) or weights.is_file()):
+        return _checkpoint(architecture, weights, model, name)
     architecture, _, tag = model.rpartition("/")
     architecture = architecture.replace("/", "-")
-    if not model.startswith(_LOCAL) and tag and _known_architecture(architecture):
+    if not model.startswith(_LOCAL) and tag and _architecture(architecture):
         return _on_list(architecture, tag, name)
     raise EncoderUnavailableError(
         f"--model {model}: there is no such folder; give a folder with {CONFIG}, "
-        "hf-hub:ORGANISATION/MODEL, or ARCHITECTURE/TAG of open_clip such as "
-        "ViT-B-32/laion2b_s34b_b79k"
+        "hf-hub:ORGANISATION/MODEL, ARCHITECTURE/TAG of open_clip such as "
+        "ViT-B-32/laion2b_s34b_b79k, or ARCHITECTURE=FILE with a checkpoint of yours"
     )
+
+
+def place_of(model: str) -> str:
+    """A model by a place that holds wherever the program is run; a name as it is."""
+    folder = folder_of(model)
+    if folder.is_dir():
+        return str(folder.absolute())
+    architecture, of, file = model.partition(_OF)
+    path = Path(file).expanduser()
+    return f"{architecture}{_OF}{path.absolute()}" if of and path.is_file() else model
 
 
 def folder_of(model: str) -> Path:
@@ -137,11 +159,16 @@ def _in_folder(folder: Path, name: str | None) -> Source:
         tokenizer=tokenizer_of(model, label, [folder]),
         text=text_config(model, label, folder),
         pmc_clip=theirs is not None,
+        described=f"{theirs.name if theirs else CONFIG} describes",
     )
 
 
 def _on_hub(repository: str, name: str | None) -> Source:
     label = f"{hub.PREFIX}{repository}"
+    if repository in _BARE:
+        architecture, file = _BARE[repository]
+        weights = file_of(repository, (file,), "its files are not what they were")
+        return _checkpoint(architecture, weights, label, name or repository.rpartition("/")[2])
     config = file_of(repository, (CONFIG,), "it is not a model of open_clip; choose another")
     model, preprocessing = _read_config(config)
     return Source(
@@ -173,6 +200,28 @@ def _on_list(architecture: str, tag: str, name: str | None) -> Source:
         weights=file_of(
             repository, (file,) if file else HUB_WEIGHTS, "open_clip's list is out of date"
         ),
+    )
+
+
+def _checkpoint(architecture: str, weights: Path, label: str, name: str | None) -> Source:
+    """A file that open_clip's training wrote, of an architecture that open_clip has."""
+    model = _architecture(architecture)
+    if model is None:
+        require_packages(label)
+        raise EncoderUnavailableError(
+            f"{label}: this open_clip does not know {architecture}; upgrade open_clip_torch"
+        )
+    if not weights.is_file():
+        raise EncoderUnavailableError(f"--model {label}: there is no such file; check its path")
+    return Source(
+        name=slug(name or weights.stem),
+        label=label,
+        model=model,
+        preprocessing=_preprocessing(model, {}),
+        tokenizer=tokenizer_of(model, label, [weights.parent]),
+        text=text_config(model, label, weights.parent),
+        weights=weights,
+        described=f"{architecture} is",
     )
 
 
@@ -222,8 +271,12 @@ def _preprocessing(model: Mapping[str, Any], given: Mapping[str, Any]) -> Prepro
     return Preprocessing.from_config({**given, "size": size})
 
 
-def _known_architecture(name: str) -> bool:
-    """Whether open_clip has this architecture; it is not imported for that."""
+def _architecture(name: str) -> Mapping[str, Any] | None:
+    """An architecture of open_clip, which is not imported for that; ``None`` where it has none."""
     package = importlib.util.find_spec("open_clip")
-    places = package.submodule_search_locations if package else None
-    return any((Path(place) / "model_configs" / f"{name}.json").is_file() for place in places or ())
+    for place in (package and package.submodule_search_locations) or ():
+        path = Path(place) / "model_configs" / f"{name}.json"
+        if path.is_file():
+            found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return found
+    return None

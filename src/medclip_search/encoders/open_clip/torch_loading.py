@@ -25,6 +25,9 @@ from medclip_search.encoders.open_clip.text_source import TOKENIZER
 from medclip_search.encoders.open_clip.torchvision_ops import declare_missing_ops
 from medclip_search.errors import EncoderError, EncoderUnavailableError
 
+_OF_ANOTHER = (AssertionError, AttributeError, KeyError, TypeError)
+"""What open_clip raises where a file's weights are not those of the model, and PyTorch does not."""
+
 
 @dataclass(frozen=True)
 class Listed:
@@ -163,10 +166,9 @@ def _load_weights(open_clip: Any, network: Any, source: Source) -> None:
                 "it holds more than numbers, and opening that could run a program; save its "
                 "state_dict alone, best as safetensors"
             )
-        elif "state_dict" in said or isinstance(error, (AttributeError, KeyError, TypeError)):
-            config = "PMC-CLIP's configuration" if source.pmc_clip else CONFIG
+        elif "state_dict" in said or isinstance(error, _OF_ANOTHER):
             reason = (
-                f"made for another model than {config} describes{_detail(said)}; keep each with "
+                f"made for another model than {source.described}{_detail(said)}; keep each with "
                 "its own"
             )
         else:

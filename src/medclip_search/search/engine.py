@@ -89,7 +89,8 @@ def search(
     first = keys = read.keys
     steered = None
     if liked or disliked or tray:
-        steered = steer(generation, keys, liked, disliked, allowed, tray)
+        of_likes = not (query.text or query.image or query.vector)
+        steered = steer(generation, keys, liked, disliked, allowed, tray, asked=not of_likes)
         keys, scores = steered.keys, steered.totals
     if query.sort != "relevance":
         place = _by_year(asked, keys, notes)

@@ -243,7 +243,10 @@ class TextIndex:
         return self._score(self._compiler.query(words, also), keys)
 
     def score_terms(self, weights: Mapping[str, float], keys: Keys) -> Scores:
-        """As ``score``, for what ``search_terms`` asks."""
+        """As ``score``, for terms as ``search_terms`` asks for them; these may speak against, too.
+
+        Only where the best are looked for must weights be positive: every case given is scored.
+        """
         return self._score(self._compiler.of_terms(weights), keys)
 
     def full_score(self, words: str, also: Also = ALONE) -> float:

@@ -47,6 +47,7 @@ class Made:
     text: TextIndex
     sentences: Sequence[str]
     number: int = 1
+    map: None = None
     vectors: Mapping[str, VectorIndex] = field(default_factory=dict)
     spaces: Mapping[str, Space] = field(default_factory=dict)
 
@@ -55,6 +56,9 @@ class Made:
 
     def keys_of(self, ids: Sequence[str]) -> list[int | None]:
         return [int(one[1:]) for one in ids]
+
+    def ids_of(self, keys: Sequence[int]) -> dict[int, str]:
+        return {key: f"c{key:07}" for key in keys}
 
     def thumbnail(self, key: int) -> bytes | None:
         return None

@@ -41,6 +41,14 @@ def test_moves_are_counted_and_the_weightiest_reason_is_told() -> None:
     )
 
 
+def test_a_picture_that_speaks_against_its_case_is_told_of_one_and_of_several() -> None:
+    against = (-3.0, "its picture speaks against it")
+    two = changes(page("abc"), [hit(1, "c"), hit(2, "a", against), hit(3, "b", against)])
+    assert str(two).endswith("2 that fell have pictures that speak against them.")
+    one = changes(page("ab"), [hit(1, "b"), hit(2, "a", against)])
+    assert str(one).endswith("1 that fell has a picture that speaks against it.")
+
+
 def test_nothing_moved_is_said() -> None:
     assert not changes(page("ab"), page("ab"))
     assert str(changes(page("ab"), page("ab"))) == "Nothing on this page moved."

@@ -38,7 +38,7 @@ class Changes:
         for reason, which in ((self.gained, "of these"), (self.lost, "that fell")):
             if reason is not None:
                 says, count = reason
-                sentence += f" {count} {which} {says if count == 1 else _of_several(says)}."
+                sentence += f" {count} {which} {_told(says, count)}."
         return sentence
 
 
@@ -76,16 +76,15 @@ def _lines(hit: Hit) -> Sequence[WeightLine]:
     ]
 
 
-def _of_several(says: str) -> str:
-    """``mentions`` to ``mention``: the same of more than one."""
-    for one, several in (
-        ("also mentions ", "also mention "),
-        ("mentions ", "mention "),
-        ("has ", "have "),
-        ("looks ", "look "),
-        ("its picture speaks", "are like it in the picture, which speaks"),
-    ):
-        if says.startswith(one):
+def _told(says: str, count: int) -> str:
+    """What is said of one hit, of so many: ``mentions`` becomes ``mention``."""
+    if says == "its picture speaks against it":
+        if count == 1:
+            return "has a picture that speaks against it"
+        return "have pictures that speak against them"
+    verbs = (("also mentions ", "also mention "), ("mentions ", "mention "))
+    for one, several in (*verbs, ("has ", "have "), ("looks ", "look ")):
+        if count > 1 and says.startswith(one):
             return several + says.removeprefix(one)
     return says
 

@@ -222,50 +222,6 @@ def test_the_tray_is_exported_with_the_notice(page: Page) -> None:
     assert [case["caption"] for case in kept["cases"]] == [own]
 
 
-def test_a_case_opens_with_its_figure_and_its_facts(page: Page) -> None:
-    ask(page, "cyst wall")
-    expect(headline(page)).to_be_visible(timeout=LONG)
-    cards(page).first.locator(".figure").click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("cyst & <b>wall</b>").first).to_be_visible(timeout=LONG)
-    figure = dialog.locator("img")
-    expect(figure).to_be_visible()
-    page.wait_for_function(
-        "image => image.complete && image.naturalWidth === 320", arg=figure.element_handle()
-    )
-    dialog.get_by_role("button", name="Into the tray").click()
-    expect(dialog.get_by_role("button", name="In the tray")).to_be_visible(timeout=LONG)
-    page.keyboard.press("Escape")
-    expect(dialog).to_have_count(0)
-    expect(page.get_by_text("Tray (1)")).to_be_visible(timeout=LONG)
-    cards(page).first.locator(".figure").click()
-    dialog.get_by_role("button", name="Search with this figure").click()
-    expect(dialog).to_have_count(0, timeout=LONG)
-    expect(page.get_by_role("button", name="Remove")).to_be_visible(timeout=LONG)
-
-
-def test_a_case_whose_file_is_gone_says_that_this_is_the_thumbnail(
-    page: Page, pictures: Path
-) -> None:
-    file = pictures / "figure 2.png"
-    content = file.read_bytes()
-    file.unlink()
-    try:
-        ask(page, "", pictures / "figure 5.png")
-        mine = cards(page).filter(has_text="number 2")
-        mine.locator(".figure").click(timeout=LONG)
-        dialog = page.get_by_role("dialog")
-        expect(dialog.get_by_text("this is the thumbnail")).to_be_visible(timeout=LONG)
-        figure = dialog.locator("img")
-        expect(figure).to_be_visible()
-        page.wait_for_function(
-            "image => image.naturalWidth && image.clientWidth <= image.naturalWidth",
-            arg=figure.element_handle(),
-        )
-    finally:
-        file.write_bytes(content)
-
-
 def test_a_new_generation_is_followed_while_serving(
     page: Page, served: Served, pictures: Path, draw: Draw
 ) -> None:

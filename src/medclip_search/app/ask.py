@@ -19,6 +19,7 @@ from medclip_search.app.session import QueryImage, Session
 from medclip_search.app.theme import plain
 from medclip_search.errors import ImageError, MedClipError
 from medclip_search.images import read_image
+from medclip_search.search.regions import Box
 from medclip_search.server.shared import Shared
 
 _BAR = "bar"
@@ -53,18 +54,37 @@ def search_bar(
         _asked(shared, library, session)
 
 
-def search_with_figure(library: Library, session: Session, case_id: str) -> None:
-    """Make a case's figure the query image: full size, or its thumbnail where that is gone."""
+def search_with_figure(
+    library: Library, session: Session, case_id: str, box: Box | None = None
+) -> None:
+    """Make a case's figure the query image: full size, or its thumbnail where that is gone.
+
+    With a box, in fractions, by that part of it.
+    """
     session.troubles.clear()
     try:
         case = library.case(case_id)
-        picture = _figure(library, case_id)
+        image = QueryImage(
+            f"Figure {case_id}",
+            _figure(library, case_id),
+            f"case:{case_id}",
+            thumbnail_address(case) or "",
+            case_id=case_id,
+        )
+        session.ask(words="", images=[image if box is None else image.by_region(box)])
+    except MedClipError as error:
+        session.troubles.append(str(error))
+
+
+def search_by_region(session: Session, image: QueryImage, box: Box | None) -> None:
+    """Search by a box of a query image, in fractions; ``None``: by the whole image."""
+    session.troubles.clear()
+    try:
+        changed = image.by_region(box)
     except MedClipError as error:
         session.troubles.append(str(error))
         return
-    name = f"Figure {case_id}"
-    image = QueryImage(name, picture, f"case:{case_id}", thumbnail_address(case) or "")
-    session.ask(words="", images=[image])
+    session.ask(images=[changed if one is image else one for one in session.images])
 
 
 def _figure(library: Library, case_id: str) -> Any:
@@ -120,13 +140,28 @@ def _asked(shared: Shared, library: Library, session: Session) -> None:
             def without_image(gone: QueryImage = image) -> None:
                 session.ask(images=[one for one in session.images if one is not gone])
 
-            name = html.escape(image.name)
-            preview = f'<img src="{html.escape(image.preview)}" alt="{name}">'
-            _chip(f"image-{number}", image.name, f"{preview}<span>{name}</span>", without_image)
+            def open_image(opened: QueryImage = image) -> None:
+                session.opened_image = opened
+
+            _chip(f"image-{number}", image.name, _image(image), without_image, open_image)
         st.button("New search", icon=":material/restart_alt:", on_click=new_search)
 
 
-def _chip(key: str, name: str, content: str, remove: Callable[[], None]) -> None:
+def _image(image: QueryImage) -> str:
+    name, alt = html.escape(image.name), html.escape(image.name)
+    part = ""
+    if image.region is not None:
+        alt, part = f"Region of {name}", "<small>region</small>"
+    return f'<img src="{html.escape(image.preview)}" alt="{alt}"><span>{name}</span>{part}'
+
+
+def _chip(
+    key: str,
+    name: str,
+    content: str,
+    remove: Callable[[], None],
+    look: Callable[[], None] | None = None,
+) -> None:
     with st.container(
         horizontal=True,
         vertical_alignment="center",
@@ -137,6 +172,15 @@ def _chip(key: str, name: str, content: str, remove: Callable[[], None]) -> None
     ):
         title = html.escape(name)
         st.html(f'<div class="medclip-chip" title="{title}">{content}</div>', width="content")
+        if look is not None:
+            st.button(
+                "Look",
+                key=f"look-{key}",
+                icon=":material/crop:",
+                help=f"Look at {plain(name)}, and search by a part of it",
+                type="tertiary",
+                on_click=look,
+            )
         st.button(
             "Remove",
             key=f"remove-{key}",

@@ -1,128 +1,219 @@
-"""One case, opened: the figure full size, its caption, where it comes from, why it is here."""
+"""One case, opened: its figure in the viewer, what is known of it, how to cite it, and its like."""
 
 from __future__ import annotations
 
-import html
 from urllib.parse import quote
 
 import streamlit as st
 
 from medclip_search.api import Library
 from medclip_search.app.ask import search_with_figure
-from medclip_search.app.session import Session
+from medclip_search.app.case_facts import FACTS_STYLE, caption, facts, why
+from medclip_search.app.gallery import Act, Card, gallery
+from medclip_search.app.looking import Looking, figure_of_query
+from medclip_search.app.session import QueryImage, Session
+from medclip_search.app.steering import judge
 from medclip_search.app.tray import toggle
+from medclip_search.app.viewer import Figure, Gesture, viewer
 from medclip_search.cases import Case
-from medclip_search.errors import MedClipError
-from medclip_search.search.hits import Hit
+from medclip_search.errors import ImageError, MedClipError
+from medclip_search.exports import Style, cite
+from medclip_search.search.hits import Hit, Hits
+from medclip_search.search.query import Query
 from medclip_search.server.shared import Shared
 from medclip_search.state import LOCAL_USER
 
-_STYLE = """
-<style>
-  .medclip-figure { background:#000; border-radius:6px; display:grid; place-items:center;
-    min-height:16rem; }
-  .medclip-figure img { width:100%; max-height:68vh; object-fit:contain; display:block; }
-  .medclip-figure img.small { width:auto; max-width:100%; }
-  .medclip-caption { font-size:1.02rem; line-height:1.5; overflow-wrap:anywhere; }
-  .medclip-facts { display:grid; grid-template-columns:max-content 1fr; gap:.2rem .9rem;
-    font-size:.9rem; margin:.4rem 0; padding:0; }
-  .medclip-facts dt { opacity:.75; } .medclip-facts dd { overflow-wrap:anywhere; }
-  .medclip-facts, .medclip-facts * { margin-inline:0 !important; padding-inline:0 !important; }
-</style>
-"""
+_WIDTH = 1800  # pixels: all of a screen that is not larger
+_SIMILAR = 8
+_STYLES: dict[str, Style] = {"Text": "text", "BibTeX": "bibtex", "RIS": "ris"}
 
 
-@st.dialog("Figure", width="large", on_dismiss="rerun", icon=":material/imagesmode:")
 def open_case(shared: Shared, library: Library, session: Session, case_id: str) -> None:
-    """Show a case over the page, which is drawn anew when it closes."""
+    """Show a case over the page, which is drawn anew when it closes.
+
+    The arrow keys go through the page of answers that it is of, or else through the tray.
+    """
     try:
         case = library.case(case_id)
-        starred = any(e.case_id == case_id for e in shared.state.tray(LOCAL_USER, library.id))
+        home, around = (
+            "results",
+            [hit.case for hit in session.answers[1]] if session.answers else [],
+        )
+        if all(one.id != case_id for one in around):
+            home = "tray"
+            kept = [entry.case_id for entry in shared.state.tray(LOCAL_USER, library.id)]
+            known = {one.id: one for one in library.cases(kept)}
+            around = [known[one] for one in kept if one in known]
     except MedClipError as error:
         st.error(str(error))
         return
-    figure, text = st.columns([3, 2], gap="medium")
-    with figure:
-        st.html(_STYLE + _figure(library, case))
-    with text:
-        caption = html.escape(case.caption) or "<em>No caption</em>"
-        st.html(f'<p class="medclip-caption">{caption}</p>{_facts(case)}')
-        hit = _hit(session, case_id)
-        if hit is not None and hit.why:
-            st.html(f"<p><strong>Why it is here.</strong> {html.escape(hit.why)}</p>{_sum(hit)}")
-        with st.container(horizontal=True):
-            st.button(
-                "In the tray" if starred else "Into the tray",
-                key="case-star",  # one button in both states: the keyboard's focus stays on it
-                icon=":material/check:" if starred else ":material/star:",
-                on_click=toggle,
-                args=(shared, library, session, case_id),
-            )
-            if case.image is not None and st.button(
-                "Search with this figure", icon=":material/image_search:"
-            ):
-                search_with_figure(library, session, case_id)
-                st.rerun()
+    Looking.begin(case, around, home)
+    _dialog(shared, library, session)
 
 
-def _hit(session: Session, case_id: str) -> Hit | None:
-    hits = session.answers[1] if session.answers else ()
-    return next((hit for hit in hits if hit.id == case_id), None)
+@st.dialog("Figure", width=_WIDTH, on_dismiss="rerun", icon=":material/imagesmode:")
+def _dialog(shared: Shared, library: Library, session: Session) -> None:
+    looking = Looking.current()
+    try:
+        case = library.case(looking.case_id)
+        small = case.image is not None and not library.has_image(case.id)
+        deep = case.image is not None and not small and _is_deep(library, case.id)
+    except MedClipError as error:
+        st.error(str(error))
+        return
+    hits = session.answers[1] if session.answers else Hits(())
+    hit = next((one for one in hits if one.id == case.id), None)
 
+    def heard(gesture: Gesture) -> None:
+        if gesture.act == "open":
+            looking.go(gesture.id)
+        elif gesture.act == "s":
+            toggle(shared, library, session, looking.case_id)
+        elif gesture.act in ("l", "d"):
+            judge(shared, library, session, hits, looking.case_id, gesture.act == "l")
+        elif gesture.act == "region" and gesture.box is not None:
+            st.session_state["region-asked"] = gesture.box
 
-def _sum(hit: Hit) -> str:
-    """What likes and dislikes say of it, line by line; all of it escaped."""
-    if hit.feedback is None:
-        return ""
-    lines = (*hit.feedback.lines, hit.feedback.sum)
-    items = "".join(f"<li>{html.escape(str(line))}</li>" for line in lines)
-    return (
-        f"<details><summary>Its weight of evidence, in decibans</summary><ul>{items}</ul></details>"
-    )
-
-
-def _figure(library: Library, case: Case) -> str:
-    if case.image is None:
-        return '<div class="medclip-figure" style="color:#9aa7b2">This case has no picture</div>'
-    address = html.escape(f"api/v1/images/{quote(case.id)}")
-    alt = html.escape(case.caption or case.id)
-    if library.has_image(case.id):
-        return f'<div class="medclip-figure"><img src="{address}" alt="{alt}"></div>'
-    # What comes from the same address is then the thumbnail, at its own size.
-    return (
-        f'<div class="medclip-figure"><img class="small" src="{address}" alt="{alt}"></div>'
-        "<p>The full-size file is gone; this is the thumbnail</p>"
-    )
-
-
-def _facts(case: Case) -> str:
-    """What is known of the case, as a list of terms; all of it escaped."""
-    facts: list[tuple[str, object]] = [
-        ("Modality", case.modality),
-        ("Body region", case.region),
-        ("Year", case.year),
-        ("Licence", case.licence or case.licence_class),
-        ("Source", case.corpus),
-        ("Keywords", ", ".join(case.keywords)),
-        *((_plain(name), value) for name, value in case.metadata.items()),
-        ("Id", case.id),
-    ]
-    rows = [
-        f"<dt>{html.escape(name)}</dt><dd>{html.escape(str(value))}</dd>"
-        for name, value in facts
-        if value not in (None, "")
-    ]
-    if case.article_link:
-        link = html.escape(case.article_link)
-        rows.insert(
-            0,
-            f'<dt>Article</dt><dd><a href="{link}" target="_blank" rel="noopener noreferrer">'
-            f"{html.escape(case.article or '')}</a></dd>",
+    image, text = st.columns([7, 3], gap="medium")
+    with image:
+        beside = _compared(session, looking)
+        viewer(
+            Figure.of(case, deep=deep, small=small),
+            key="case-figure",
+            on_gesture=heard,
+            around=[Figure.of(one) for one in looking.around],
+            beside=None if beside is None else figure_of_query(beside),
+            regions=case.image is not None,
+            letters=("s", "l", "d") if hit is not None else ("s",),
+            home=looking.home,
         )
-    return f'<dl class="medclip-facts">{"".join(rows)}</dl>'
+        with st.container(key="case-file"):
+            if small:
+                st.caption("The full-size file is gone; this is the thumbnail")
+    with text:
+        st.html(
+            FACTS_STYLE + caption(case, hit) + (why(hit) if hit is not None and hit.why else "")
+        )
+        _acts(shared, library, session, hits, case, judged=hit is not None)
+        _citing(case)
+        st.html(facts(case))
+    if (box := st.session_state.pop("region-asked", None)) is not None:
+        search_with_figure(library, session, case.id, box)
+        st.rerun()
+    with image:
+        _similar(library, looking, case)
 
 
-def _plain(column: str) -> str:
-    """A column's name as a person reads it: ``Description.Plane`` is the plane."""
-    last = column.rpartition(".")[2].strip() or column
-    return last[:1].upper() + last[1:]
+def _is_deep(library: Library, case_id: str) -> bool:
+    try:
+        return library.has_samples(case_id)
+    except ImageError:  # the viewer says that the picture cannot be shown
+        return False
+
+
+def _compared(session: Session, looking: Looking) -> QueryImage | None:
+    """The query image that is beside the figure, and the way to choose it."""
+    if not session.images:
+        return None
+    names = [image.name for image in session.images]
+    if looking.compared not in names:
+        looking.compared = None
+    chosen = st.pills(
+        "Beside it",
+        names,
+        default=looking.compared,
+        key="compared",
+        format_func=lambda name: f"Beside {name}",
+        label_visibility="collapsed",
+    )
+    looking.compared = chosen
+    return next((image for image in session.images if image.name == chosen), None)
+
+
+def _acts(
+    shared: Shared, library: Library, session: Session, hits: Hits, case: Case, *, judged: bool
+) -> None:
+    """What can be done with it; each button stays itself, so that it keeps the focus."""
+    try:
+        starred = any(e.case_id == case.id for e in shared.state.tray(LOCAL_USER, library.id))
+        feedback = shared.state.feedback(LOCAL_USER, library.id, session.key())
+    except MedClipError as error:
+        st.error(str(error))
+        return
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            "In the tray" if starred else "Into the tray",
+            key="case-star",
+            icon=":material/check:" if starred else ":material/star:",
+            help="Key s",
+            on_click=toggle,
+            args=(shared, library, session, case.id),
+        )
+        for name, liked, ids in (
+            ("Like", True, feedback.likes),
+            ("Dislike", False, feedback.dislikes),
+        ):
+            if judged:
+                st.button(
+                    f"{name}d" if case.id in ids else name,
+                    key=f"case-{name.lower()}",
+                    icon=f":material/thumb_{'up' if liked else 'down'}:",
+                    type="primary" if case.id in ids else "secondary",
+                    help=f"{'More' if liked else 'Less'} like this: key {name[0].lower()}",
+                    on_click=judge,
+                    args=(shared, library, session, hits, case.id, liked),
+                )
+        if case.image is not None and st.button(
+            "Search with this figure", icon=":material/image_search:"
+        ):
+            search_with_figure(library, session, case.id)
+            st.rerun()
+
+
+def _citing(case: Case) -> None:
+    with st.expander("How to cite", icon=":material/format_quote:"):
+        for tab, (name, style) in zip(st.tabs(list(_STYLES)), _STYLES.items(), strict=True):
+            with tab:
+                st.code(cite([case], style), language=None, wrap_lines=True)
+                if style != "text":
+                    address = f"api/v1/citations/{quote(case.id)}?format={style}"
+                    st.html(f'<a href="{address}" download>Save as {name}</a>')
+
+
+def _similar(library: Library, looking: Looking, case: Case) -> None:
+    """Figures like it, searched for after all else was drawn; and the way back from one."""
+    # A place of its own, whether there is a way back or not: what follows stays where it is.
+    with st.container(key="case-back"):
+        if case.id != looking.last:
+            st.button(
+                "Back to the figure before",
+                icon=":material/arrow_back:",
+                on_click=looking.go,
+                args=(looking.last,),
+            )
+    if looking.similar[0] != case.id:
+        try:
+            found = library.search(Query(like=case.id), _SIMILAR + 1)
+        except MedClipError as error:
+            st.error(str(error))
+            return
+        looking.similar = case.id, tuple(hit for hit in found if hit.id != case.id)[:_SIMILAR]
+    if not looking.similar[1]:
+        return
+
+    def heard(_: Act, case_id: str) -> None:
+        looking.go(case_id)
+
+    st.markdown("##### Figures like it")
+    gallery(
+        [_card(hit) for hit in looking.similar[1]],
+        key="similar",
+        label="Figures like it",
+        on_gesture=heard,
+        layout="cards small",
+        acts=(),
+    )
+
+
+def _card(hit: Hit) -> Card:
+    return Card(hit.id, hit.case, why=hit.why)

@@ -22,7 +22,7 @@ function make(tag, style, text) {
 }
 
 function newCard(send) {
-  const card = make("div", "card");
+  const card = make("article", "card");
   card.setAttribute("role", "listitem");
   const figure = make("button", "figure");
   figure.type = "button";

@@ -7,6 +7,7 @@ import streamlit as st
 from medclip_search.app.ask import search_bar
 from medclip_search.app.case_view import open_case
 from medclip_search.app.filters import filters, filters_in_force
+from medclip_search.app.query_view import open_query_image
 from medclip_search.app.results import results
 from medclip_search.app.session import Session
 from medclip_search.app.tray import tray
@@ -40,6 +41,9 @@ def search_page() -> None:
         # Opened once: a dialog that was closed is not to come back at the next run.
         opened, session.opened = session.opened, None
         open_case(shared, library, session, opened)
+    elif session.opened_image is not None:
+        image, session.opened_image = session.opened_image, None
+        open_query_image(session, image)
 
 
 def _brand(cases: int, *, pictures: bool) -> None:

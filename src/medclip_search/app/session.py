@@ -6,17 +6,22 @@ import base64
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import streamlit as st
 from PIL import Image
 
+from medclip_search.images.samples import Samples, read_samples
 from medclip_search.search.hits import Hits
 from medclip_search.search.query import Query
+from medclip_search.search.regions import Box, Region, crop, written
 from medclip_search.state import Feedback
 
 SUGGESTED = 6
 """So many phrases are shown that figures like an image are called by."""
+
+MOST_SAMPLES = 1 << 22
+"""Pixels of an upload whose samples a tab keeps, so that its window can be set: 8 MB."""
 
 _PREVIEW = 144  # pixels: a 72-pixel preview on a fine screen
 
@@ -25,19 +30,44 @@ _PREVIEW = 144  # pixels: a 72-pixel preview on a fine screen
 class QueryImage:
     """A picture to search with: uploaded (in memory only), or the figure of a case.
 
-    ``key`` stands for it where feedback is remembered; ``preview`` is an image's address.
+    ``key`` stands for it where feedback is remembered, its region included; ``preview`` is an
+    image's address. ``region`` is the box of it that is searched by, in fractions; ``samples`` are
+    those of a deep upload. ``case_id`` is of whose figure it is.
     """
 
     name: str
     picture: Image.Image
     key: str
     preview: str
+    region: Box | None = None
+    samples: Samples | None = None
+    case_id: str | None = None
 
     @classmethod
     def uploaded(cls, name: str, content: bytes, picture: Image.Image, secret: bytes) -> QueryImage:
-        """From an upload. The key is a keyed digest: after a restart nobody can link it back."""
+        """From an upload. The key is a keyed digest: after a restart nobody can link it back.
+
+        Raises ``ImageError`` where it is deep and its samples cannot be read.
+        """
         digest = hashlib.blake2b(content, key=secret, digest_size=16).hexdigest()
-        return cls(name, picture, f"upload:{digest}", _preview(picture))
+        samples = None
+        if picture.width * picture.height <= MOST_SAMPLES:
+            samples = read_samples(content, name=name)
+        return cls(name, picture, f"upload:{digest}", address(picture, _PREVIEW), samples=samples)
+
+    @property
+    def asked(self) -> Image.Image | Region:
+        """What is searched by: the region, or the whole picture."""
+        return self.picture if self.region is None else Region(self.picture, self.region)
+
+    def by_region(self, box: Box | None) -> QueryImage:
+        """The same, searched by a box of it; ``None``: whole. Raises ``QueryError``."""
+        whole = self.key.partition("#")[0]
+        if box is None:
+            shown, key = self.picture, whole
+        else:
+            shown, key = crop(self.picture, box, self.name), f"{whole}#{written(box)}"
+        return replace(self, region=box, key=key, preview=address(shown, _PREVIEW))
 
 
 @dataclass(slots=True)
@@ -47,6 +77,7 @@ class Session:
     words: str = ""
     images: list[QueryImage] = field(default_factory=lambda: list[QueryImage]())
     opened: str | None = None
+    opened_image: QueryImage | None = None
     troubles: list[str] = field(default_factory=lambda: list[str]())
     answers: tuple[object, Hits] | None = None
 
@@ -77,7 +108,7 @@ class Session:
             return None
         return Query(
             text=self.words,
-            image=[one.picture for one in self.images],
+            image=[one.asked for one in self.images],
             where=where,
             like=feedback.likes,
             dislike=feedback.dislikes,
@@ -91,9 +122,10 @@ class Session:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _preview(picture: Image.Image) -> str:
+def address(picture: Image.Image, side: int) -> str:
+    """A picture, at most ``side`` pixels wide and high, as a data URL: it is nowhere but in it."""
     small = picture.copy()
-    small.thumbnail((_PREVIEW, _PREVIEW))
+    small.thumbnail((side, side))
     buffer = io.BytesIO()
     small.save(buffer, "WEBP", quality=80)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"

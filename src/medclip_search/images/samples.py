@@ -144,5 +144,5 @@ def _compact(values: Pixels) -> NDArray[Any]:
         for kind in ("<i2", "<u2"):
             limits = np.iinfo(kind)
             if limits.min <= low and high <= limits.max:
-                return values.astype(kind)
-    return values.astype("<f4")
+                return np.ascontiguousarray(values, kind)
+    return np.ascontiguousarray(values, "<f4")

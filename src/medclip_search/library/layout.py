@@ -9,7 +9,6 @@
       vectors/compact/000007/        derived: nearest neighbours in one embedding space
       text/000007/                   derived: BM25 over the captions
       columns/000007/                derived: arrays for filters and facets
-      map/000007/                    derived: where every picture stands on the map, if there is one
       work/                          only while a build is under way: the writer's own catalogue
       lock                           held by the one writer
 
@@ -24,7 +23,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Self
 
 from medclip_search.errors import LibraryDamagedError, LibraryTooNewError, NotALibraryError
@@ -36,16 +35,7 @@ FORMAT = 1
 CURRENT = "CURRENT"
 LOCK = "lock"
 WORK = "work"
-FOLDERS = (
-    "generations",
-    "catalogue",
-    "embeddings",
-    "thumbnails",
-    "vectors",
-    "text",
-    "columns",
-    "map",
-)
+FOLDERS = ("generations", "catalogue", "embeddings", "thumbnails", "vectors", "text", "columns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +68,6 @@ class Manifest:
     thumbnails: str | None
     files: Mapping[str, FileRecord]
     format: int = FORMAT
-
-    @property
-    def map(self) -> str | None:
-        """The folder of the map; ``None`` where there is none.
-
-        It is found by its files, so that programs that know of no map read the library too.
-        """
-        inside = (path for path in self.files if path.startswith("map/"))
-        return next((str(PurePosixPath(path).parent) for path in inside), None)
 
     def to_bytes(self) -> bytes:
         """The canonical JSON form: any changed byte is a different file."""

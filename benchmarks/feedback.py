@@ -82,6 +82,11 @@ def print_table(title: str, found: Mapping[str, Sequence[Round]]) -> None:
         given = f"{mean(one.likes):.1f} likes, {mean(one.dislikes):.1f} dislikes"
         before = one.before.means()[MEASURE]
         print(f"  round {number} ({given}): from {before:.4f} to {line(one)}")
+    last = found[OURS][-1]
+    print(f"  on what is left after the last round: {last.before.means()[MEASURE]:.4f} at first;")
+    for number, one in enumerate(found[OURS], 1):
+        gain = difference(one.on_last, last.before, MEASURE)
+        print(f"    {one.on_last.means()[MEASURE]:.4f} after round {number}, gain {gain}")
 
 
 def line(one: Round) -> str:

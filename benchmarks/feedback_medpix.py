@@ -1,13 +1,13 @@
 """Likes and dislikes on MedPix, where the query is an image alone.
 
-    python -m benchmarks.feedback_medpix [--library DIR] [--rounds 5] [--all]
+    python -m benchmarks.feedback_medpix [--library DIR] [--rounds 5] [--one-a-case]
 
 An image is relevant where its body region (``Location Category``) and the topic category of its
-case are the query's. A query is an image with at least 8 relevant ones outside its own case, which
-is left out of everything: the first of each case, or with ``--all`` all of them. The library holds
-images and captions alone: region and category are not in it. ``evaluation.simulate`` says who
-judges what, and on what is measured. Nothing of the weighing was fitted on MedPix
-(docs/feedback.md). Intervals draw cases whole.
+case are the query's. A query is every image with at least 8 relevant ones outside its own case,
+which is left out of everything; with ``--one-a-case`` the first such image of each case. Those that
+find nothing to like among the first 30 are shown apart. The library holds images and captions
+alone: region and category are not in it. ``evaluation.simulate`` says who judges what, and on what
+is measured. Nothing of the weighing was fitted on MedPix (docs/feedback.md). Intervals draw cases.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--library", type=Path, help="where to build it; kept")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--all", action="store_true", help="all queries, not one a case")
+    parser.add_argument("--one-a-case", action="store_true", help="not all images of a case")
     parser.add_argument("--tray", action="store_true", help="measure what a tray adds instead")
     given = parser.parse_args()
     data = data_folder()
@@ -140,7 +140,7 @@ def main() -> None:
         with Library.open(path) as library:
             tasks = make_tasks(judged, library)
             number = len(tasks)
-            if not given.all:
+            if given.one_a_case:
                 tasks = list({task.group: task for task in reversed(tasks)}.values())[::-1]
             rank = library_rank(library)
             first = {task.id: rank(task, (), (), DEPTH) for task in tasks}

@@ -28,6 +28,7 @@ from benchmarks.synthetic_vectors import Synthetic
 from medclip_search.cases import Case
 from medclip_search.encoders.base import Encoder, Space
 from medclip_search.indexes.columns import Columns, build_columns
+from medclip_search.indexes.map import MapIndex
 from medclip_search.indexes.text import TextDocument, TextIndex, build_text_index
 from medclip_search.indexes.vectors import VectorIndex, build_vector_index
 from medclip_search.search.steer import steer
@@ -45,12 +46,16 @@ class Made:
     vectors: Mapping[str, VectorIndex]
     spaces: Mapping[str, Space]
     sentences: Sequence[str]
+    map: MapIndex | None = None
 
     def encoder(self) -> Encoder:
         raise NotImplementedError
 
     def keys_of(self, ids: Sequence[str]) -> list[int | None]:
         return [int(one) for one in ids]
+
+    def ids_of(self, keys: Sequence[int]) -> dict[int, str]:
+        return {key: f"c{key:07}" for key in keys}
 
     def thumbnail(self, key: int) -> bytes | None:
         return None

@@ -38,9 +38,10 @@ from medclip_search.library.spared_images import deletable as library_deletable
 from medclip_search.library.verify import Finding
 from medclip_search.library.workcatalogue import WorkCatalogue
 from medclip_search.progress import SILENT, Progress
-from medclip_search.search import engine, examples, filters
+from medclip_search.search import engine, examples, filters, mapping
 from medclip_search.search.combine import Combiner, read_combiner
 from medclip_search.search.hits import Hits, Suggestion
+from medclip_search.search.mapping import Placed, Points
 from medclip_search.search.query import Query
 from medclip_search.search.synonyms import read_synonyms
 
@@ -251,6 +252,26 @@ class Library:
         Raises ``EncoderError`` where the encoder is not to be had.
         """
         return self._generation.encoder().encode_words(texts)
+
+    def map(
+        self,
+        most: int | None = None,
+        where: Sequence[str] = (),
+        fields: Sequence[str] = (),
+    ) -> Points:
+        """The figures on the map of the library's main embedding space, near what they are like.
+
+        All (that pass the filters), or ``most`` of them, as if at random, with their values of
+        ``fields``. Raises ``QueryError`` where there is no map, and ``FilterError``.
+        """
+        return mapping.points(self._generation, most, where, fields)
+
+    def place(self, query: Query) -> tuple[tuple[Placed, ...], tuple[str, ...]]:
+        """Where the words, images and vectors of a query stand on the map, and notes.
+
+        Raises ``QueryError`` where there is no map, ``ImageError`` and ``EncoderError``.
+        """
+        return mapping.place(self._generation, query)
 
     def examples(self) -> list[str]:
         """A few short queries in words that this library answers well, for an empty page."""

@@ -17,6 +17,7 @@ from medclip_search.cli_combiner import combiner
 from medclip_search.cli_errors import exit_status
 from medclip_search.cli_evaluate import evaluate
 from medclip_search.cli_history import history
+from medclip_search.cli_map import map_command
 from medclip_search.errors import UsageError
 
 if TYPE_CHECKING:
@@ -247,6 +248,12 @@ def _delete_images(library: Path, *, ask: bool) -> None:
     help="How to search for more than was typed: abbreviations, synonyms, pseudo-feedback; all, or "
     "none. By default synonyms and pseudo-feedback.",
 )
+@click.option(
+    "--area",
+    default="",
+    metavar="X,Y,W,H",
+    help="Only what stands in this box of the map, in fractions of it (see 'map').",
+)
 @_MODEL
 @_COMBINER
 @_SYNONYMS
@@ -302,6 +309,7 @@ def search(
     group: str,
     diversity: float,
     expand: tuple[str, ...],
+    area: str,
     model: str | None,
     combiner: str | None,
     synonyms: str | None,
@@ -344,6 +352,7 @@ def search(
         expand=expand or MEASURED,
         sort=sort,
         facets=facets,
+        area=area,
     )
     with Library.open(
         library, model=model, rerank=rerank, combiner=combiner, synonyms=synonyms
@@ -367,6 +376,7 @@ commands.add_command(combiner)
 commands.add_command(evaluate)
 commands.add_command(cite)
 commands.add_command(history)
+commands.add_command(map_command)
 
 
 @commands.command()

@@ -155,6 +155,8 @@ def info_lines(info: dict[str, Any]) -> Iterator[str]:
         yield f"    index: {index}"
         if space["note"]:
             yield f"    note: {space['note']}"
+    if info["map"]:
+        yield f"  map of {info['map']['space']}: {counted(info['map']['cases'], 'picture')}"
     sizes = ", ".join(f"{room} {size(n)}" for room, n in info["bytes"].items())
     yield f"  on disk: {sizes}"
 

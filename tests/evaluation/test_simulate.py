@@ -46,6 +46,25 @@ def test_groups_of_what_was_judged_leave_the_list() -> None:
     assert one.hurt == 0
 
 
+def test_rounds_are_compared_on_what_is_left_after_the_last() -> None:
+    """A user who is answered at once, and one who is answered after the second round alone."""
+
+    def best(task: Task, likes: Ids, dislikes: Ids, depth: int) -> Sequence[str]:
+        return sorted(IDS, key=lambda one: one not in task.relevant)
+
+    def late(task: Task, likes: Ids, dislikes: Ids, depth: int) -> Sequence[str]:
+        return best(task, likes, dislikes, depth) if len(likes) > 3 else IDS
+
+    at_once, at_last = (
+        simulate([TASK], {"q": IDS}, rank, GROUPS, rounds=2) for rank in (best, late)
+    )
+    assert [one.on_last.means()[MEASURE] for one in at_once] == [1, 1]
+    first, last = at_last
+    assert first.on_last.means() == last.before.means()  # it was the first ranking still
+    assert last.on_last.means() == last.after.means()
+    assert first.on_last.means()[MEASURE] < last.on_last.means()[MEASURE] == 1
+
+
 def test_a_worse_ranking_hurts() -> None:
     def reverse(task: Task, likes: Ids, dislikes: Ids, depth: int) -> Sequence[str]:
         return sorted(IDS, key=lambda one: one in task.relevant)

@@ -192,7 +192,7 @@ OPERATORS = st.sampled_from(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(words=st.lists(OPERATORS, max_size=25).map("".join))
 def test_any_heap_of_operators_can_be_asked(index: TextIndex, words: str) -> None:
     index.search(words, 5)
@@ -254,6 +254,15 @@ def test_given_cases_score_as_terms_score_them(index: TextIndex) -> None:
     assert scores
     expected = [scores.get(key, 0) for key in keys.tolist()]
     assert index.score_terms(weights, keys).tolist() == pytest.approx(expected, abs=1e-3)
+
+
+def test_what_speaks_against_a_case_is_taken_off(index: TextIndex) -> None:
+    keys = np.arange(8, dtype=np.int64)
+    lung, liver = (index.score_terms({term: 2.0}, keys) for term in ("lung", "liver"))
+    both = index.score_terms({"lung": 2.0, "liver": -2.0}, keys)
+    assert both.tolist() == pytest.approx((lung - liver).tolist(), abs=2e-3)
+    assert min(both) < 0 < max(both)
+    assert index.score_terms({"liver": -2.0}, keys).tolist() == pytest.approx((-liver).tolist())
 
 
 def test_the_full_score_is_that_of_an_average_caption_with_all_words(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from medclip_search.cases import Case, ImageSource
 from medclip_search.encoders.base import Encoder, Floats, Space
 from medclip_search.images.thumbnails import make_thumbnail
 from medclip_search.indexes.columns import Columns, build_columns
+from medclip_search.indexes.map import MapIndex
 from medclip_search.indexes.text import TextDocument, TextIndex, build_text_index
 from medclip_search.indexes.vectors import VectorIndex, build_vector_index
 
@@ -71,6 +72,7 @@ class SmallLibrary:
     maker: Encoder
     thumbnails: Mapping[int, bytes] = dataclasses.field(default_factory=dict)
     encoders_asked: int = 0
+    map: MapIndex | None = None
 
     def encoder(self) -> Encoder:
         self.encoders_asked += 1
@@ -79,6 +81,9 @@ class SmallLibrary:
     def keys_of(self, ids: Sequence[str]) -> list[int | None]:
         keys = {case.id: key for key, case in self.all_cases.items()}
         return [keys.get(one) for one in ids]
+
+    def ids_of(self, keys: Sequence[int]) -> dict[int, str]:
+        return {key: self.all_cases[key].id for key in keys}
 
     def cases(self, keys: Sequence[int]) -> dict[int, Case]:
         return {key: self.all_cases[key] for key in keys}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -163,6 +164,36 @@ def test_likes_and_dislikes_move_cases(small: SmallLibrary) -> None:
     assert first.terms[0] == ("judged=liked", 4.0)
     assert "liked by you" in hits[0].why
     assert "liver" in hits[found.index("b2")].why
+
+
+def test_likes_with_one_caption_are_one_witness_and_told_as_two(build: Build) -> None:
+    """Figures of an article share captions: their words are not the surer for it."""
+    captions = {"twin1": "nodule with halo", "twin2": "nodule with halo", "other": "nodule, hilum"}
+    captions |= {"halo": "halo", **{f"c{at:02}": f"nodule number {at}" for at in range(40)}}
+    library = build([Case(name, caption=text) for name, text in captions.items()])
+
+    def halo(*liked: str) -> Hit:
+        found = search(library, Query(text="nodule OR halo", like=liked, expand="none"), 60)
+        return next(hit for hit in found if hit.id == "halo")
+
+    one, both = halo("twin1", "other"), halo("twin1", "twin2", "other")
+    assert "“halo”, as 1 of your 2 likes does" in one.why
+    assert "“halo”, as 2 of your 3 likes do" in both.why
+    assert one.feedback is not None
+    assert both.feedback is not None
+    assert dict(one.feedback.terms)["halo"] == pytest.approx(dict(both.feedback.terms)["halo"])
+
+
+def test_where_likes_made_the_first_ranking_their_ranks_do_not_speak_for_it(
+    small: SmallLibrary,
+) -> None:
+    def prior_of_the_first(text: str) -> float:
+        hits = search(small, Query(text=text or (), like=["a1", "a2"]), 11)
+        told = [hit.feedback for hit in hits if hit.feedback is not None]
+        return next(one.prior for one in told if one.rank == 1)
+
+    assert prior_of_the_first("cavitation of the lung") == pytest.approx(3 * math.log(10))
+    assert prior_of_the_first("") == pytest.approx(math.log(10))
 
 
 def test_a_like_brings_in_what_the_words_did_not(small: SmallLibrary) -> None:

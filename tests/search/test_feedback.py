@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from medclip_search.search import feedback
 from medclip_search.search.feedback import (
@@ -33,25 +34,36 @@ def test_the_prior_falls_with_the_rank_and_is_even_at_ten() -> None:
 
 
 @given(RANKS, RANKS)
-def test_a_first_ranking_is_trusted_by_what_was_liked_of_what_was_seen(
+def test_a_first_ranking_is_trusted_by_what_was_right_of_what_was_seen(
     liked: list[int], disliked: list[int]
 ) -> None:
     steep = steepness(liked, disliked)
-    assert 0 < steep <= 1
-    for rank in set(range(1, 31)).difference(liked, disliked):
-        last = max([one for one in (*liked, *disliked) if one <= feedback.HEAD], default=0)
-        if rank < last:  # a like more among what was seen; a dislike there changes nothing
+    assert 0 < steep <= feedback.STEEPEST
+    for rank in set(range(1, feedback.HEAD + 1)).difference(liked, disliked):
+        if rank < max(_looked(liked), default=0):
             assert steepness([*liked, rank], disliked) >= steep
-            assert steepness(liked, [*disliked, rank]) == steep
-        elif last:  # to look further down in vain is a sign against it
+        if rank < max(_looked(disliked), default=0):
             assert steepness(liked, [*disliked, rank]) <= steep
 
 
-def test_likes_on_top_keep_the_first_ranking_and_likes_far_down_flatten_it() -> None:
+def _looked(ranks: list[int]) -> list[int]:
+    return [one for one in ranks[: feedback.LOOK] if one <= feedback.HEAD]
+
+
+def test_what_was_passed_over_counts_by_what_came_after_it() -> None:
     assert steepness([1, 2, 3], [4, 5, 6]) == 1
-    assert steepness([5, 12, 26], [1, 2, 3]) == pytest.approx(3.5 / 23.5)
+    assert steepness([5, 12, 26], [1, 2, 3]) == pytest.approx(3.5 / (0.5 + 3 + 20))
+    assert steepness([1, 2, 3], [6, 9, 16]) == feedback.STEEPEST  # ten more were not minded
+    assert steepness([2], [5]) == pytest.approx(3.5 / 1.5)
+    assert steepness([5], [2]) == pytest.approx(1.5 / 3.5)
     assert steepness([], [1, 2, 3]) < steepness([2], [1, 3])
     assert steepness([], []) == steepness([400], [700]) == 1  # nothing is known of it
+
+
+def test_judgements_of_later_lists_tell_nothing_of_what_was_passed_over() -> None:
+    """The fourth like was given to a list that three likes had made."""
+    assert steepness([1, 2, 3, 29], [4, 5, 6]) == pytest.approx(4.5 / 3.5)
+    assert steepness([1, 2, 3], [4, 5, 6, 29]) == pytest.approx(3.5 / 4.5)
 
 
 @given(SETS, SETS, FREQUENCIES)
@@ -138,23 +150,46 @@ def test_evidence_is_bounded_and_keeps_its_order(raw: list[float]) -> None:
     assert (np.sign(said) * np.sign(values) >= 0).all()
 
 
+def of_candidates(*likeness: float) -> NDArray[np.float64]:
+    """The ratios of some candidates beside 500 of a ranking that knows nothing of it."""
+    others = np.random.default_rng(5).normal(0.6, 0.05, 500)
+    values = np.append(others, likeness)[:, None]
+    ranks = np.append(np.arange(1, 501), np.full(len(likeness), 501))
+    return image_ratio(values, ranks, ranks <= 500)[500:]
+
+
 def test_likeness_counts_in_deviations_of_the_candidates() -> None:
-    generator = np.random.default_rng(5)
-    background = generator.normal(0.6, 0.05, (500, 1))
-    near, middle, far, unseen = image_ratio(np.array([[0.8], [0.625], [0.5], [np.nan]]), background)
+    near, middle, far, unseen = of_candidates(0.8, 0.625, 0.5, np.nan)
     assert near > 1.5 > middle > -1 > far
     assert unseen == 0.0
 
 
+def test_likeness_that_the_first_ranking_explains_is_no_news() -> None:
+    """Where what is liked is like whatever stands high, standing high says nothing again."""
+    ranks = np.arange(1, 1001)
+    noise = np.random.default_rng(5).normal(0, 0.05, 1000)
+    explained = (0.9 - 0.1 * np.log(ranks) + noise)[:, None]
+    ratio = image_ratio(explained, ranks, ranks > 0)
+    assert abs(ratio[:50].mean() - ratio[-500:].mean()) < 0.2
+    surprising = explained.copy()
+    surprising[700] = explained[5]
+    assert image_ratio(surprising, ranks, ranks > 0)[700] > ratio[5] + 2
+
+
 def test_the_nearest_judged_image_speaks() -> None:
-    background = np.random.default_rng(5).normal(0.0, 0.1, (500, 2))
-    one, both = image_ratio(np.array([[0.3, -0.3], [0.3, 0.3]]), background)
-    assert one == both
+    ranks = np.arange(1, 501)
+    likeness = np.random.default_rng(5).normal(0.0, 0.1, (500, 2))
+    likeness[7] = 0.3, -0.3
+    one = image_ratio(likeness, ranks, ranks > 0)[7]
+    likeness[7] = 0.3, 0.3
+    assert image_ratio(likeness, ranks, ranks > 0)[7] == one
 
 
 def test_images_all_alike_say_nothing() -> None:
-    assert image_ratio(np.full((3, 1), 0.5), np.full((9, 1), 0.5)).tolist() == [0, 0, 0]
-    assert image_ratio(np.empty((3, 0)), np.empty((9, 0))).tolist() == [0, 0, 0]
+    ranks = np.arange(1, 10)
+    assert image_ratio(np.full((9, 1), 0.5), ranks, ranks > 0).tolist() == [0] * 9
+    assert image_ratio(np.empty((9, 0)), ranks, ranks > 0).tolist() == [0] * 9
+    assert image_ratio(np.full((9, 1), np.nan), ranks, ranks > 0).tolist() == [0] * 9
 
 
 def test_a_picture_near_a_dislike_is_held_against_it_and_one_far_off_is_no_merit() -> None:
@@ -165,3 +200,5 @@ def test_a_picture_near_a_dislike_is_held_against_it_and_one_far_off_is_no_merit
     assert abs(near) < like
     (kept,) = image_evidence(none[:1], none[:1], np.array([2.0]))
     assert 0 < kept < like
+    (unlike,) = image_evidence(np.array([-2.0]), none[:1], none[:1])
+    assert unlike < 0

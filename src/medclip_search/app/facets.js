@@ -22,6 +22,12 @@ function keep(parent, name, tag, style) {
   return found;
 }
 
+// The children of an element; left alone where they are these already, with the focus in them.
+function lay(parent, children) {
+  const same = children.length === parent.children.length && children.every((one, at) => one === parent.children[at]);
+  if (!same) parent.replaceChildren(...children);
+}
+
 function drawField(root, field, send) {
   const group = keep(root, field.name, "fieldset", "field");
   if (!group.parts) {
@@ -37,7 +43,7 @@ function drawField(root, field, send) {
   legend.textContent = field.label;
   const most = Math.max(1, ...field.values.map(([, , count]) => count));
   const shown = field.values.filter(([value], at) => group.whole || at < FIRST || field.chosen.includes(value));
-  rows.replaceChildren(...shown.map(([value, label, count]) => {
+  lay(rows, shown.map(([value, label, count]) => {
     const row = keep(rows, value, "label", "value");
     if (!row.parts) {
       const box = make("input");
@@ -146,9 +152,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   says.textContent = data.says;
   says.hidden = !data.says;
   says.setAttribute("role", "status");
+  const focused = root.getRootNode().activeElement; // before anything is put in its place anew
   const drawn = data.fields.map((field) => drawField(root, field, send));
   if (data.years) drawn.push(drawYears(root, data.years, send));
-  const focused = root.getRootNode().activeElement;
-  root.replaceChildren(says, ...drawn);
+  lay(root, [says, ...drawn]);
   if (focused && root.contains(focused)) focused.focus({ preventScroll: true });
 }

@@ -22,7 +22,7 @@ function make(tag, style, text) {
 }
 
 function newCard(send) {
-  const card = make("article", "card");
+  const card = make("div", "card");
   card.setAttribute("role", "listitem");
   const figure = make("button", "figure");
   figure.type = "button";

@@ -33,11 +33,15 @@ PAGE_STYLE = """
     border-radius: 4px; display: block; flex: none; }
   .medclip-chip span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
   [class*="st-key-chip-"] { padding: .2rem .8rem; }
+  /* Quiet, but with the contrast of WCAG AA, which Streamlit's own captions miss. */
+  [data-testid="stCaptionContainer"] { opacity: 1; }
+  [data-testid="stCaptionContainer"] p { color: light-dark(#545d66, #a9b3bc); }
   /* As high as the row of examples, which stays until the answers are complete. */
   .st-key-headline { min-height: 2.5rem; }
   /* At the foot of the window wherever one reads, above the notice: cards do not move for it. */
   [data-testid="stLayoutWrapper"]:has(> .st-key-steering) {
-    position: sticky; bottom: 2.2rem; z-index: 100; }
+    position: sticky; bottom: 2.2rem; z-index: 100;
+  }
   .st-key-steering { padding: .4rem .8rem; background: Canvas; }
   .st-key-steering p { font-size: .9rem; line-height: 1.4; }
   .st-key-steering [data-testid="stLayoutWrapper"]:has(> .st-key-changes) { flex: 1 1 16rem; }

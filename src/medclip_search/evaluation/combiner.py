@@ -13,7 +13,6 @@ Sakai, Alternatives to Bpref, SIGIR 2007).
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -107,14 +106,10 @@ def train_combiner(
 ) -> Trained:
     """Learn a combiner from judged queries (as ``evaluate`` takes them), cross-fitted by group.
 
-    ``judged_only`` ranks only cases that have a judgement. Raises ``UsageError`` where
-    scikit-learn is absent or a single list answers the queries, ``EvaluationError`` where there
+    ``judged_only`` ranks only cases that have a judgement. Raises ``UsageError`` where a single
+    list answers the queries, ``EvaluationError`` where there
     is too little to learn from, and what a search raises.
     """
-    if importlib.util.find_spec("sklearn") is None:
-        raise UsageError(
-            "combiner: scikit-learn is not installed; pip install 'medclip-search[learn]'"
-        )
     (measure,) = check_measures([measure])
     topics, folder = topics_of(queries)
     judged = read_qrels(qrels) if isinstance(qrels, str | Path) else qrels

@@ -5,6 +5,7 @@ In each round the first ``LIKES`` relevant and the first ``DISLIKES`` other answ
 without the groups (cases, articles) of anything judged, since figures of one group share captions:
 the *residual collection* (Salton and Buckley, Improving Retrieval Performance by Relevance
 Feedback, 1990). The ranking after feedback and the one before it are measured on the same residual.
+Rounds are compared with one another on what is left after the last.
 
 A ranking after feedback may be the library's own or any other, so that they can be compared.
 """
@@ -53,17 +54,22 @@ Rank = Callable[[Task, Ids, Ids, int], Sequence[str]]
 class Round:
     """What the rankings of all tasks score after one round, with feedback and without it.
 
-    ``likes`` and ``dislikes`` are how many were given for each task, by then.
+    ``likes`` and ``dislikes`` are how many were given for each task, by then; ``on_last`` is what
+    the ranking after this round scores on what is left after the last.
     """
 
     after: Scores
     before: Scores
+    on_last: Scores
     likes: Mapping[str, int]
     dislikes: Mapping[str, int]
 
     def only(self, tasks: set[str]) -> Round:
         """The same, of some tasks alone."""
-        return replace(self, after=_only(self.after, tasks), before=_only(self.before, tasks))
+        after, before, on_last = (
+            _only(one, tasks) for one in (self.after, self.before, self.on_last)
+        )
+        return replace(self, after=after, before=before, on_last=on_last)
 
     @property
     def hurt(self) -> float:
@@ -101,11 +107,14 @@ def simulate(
     shown = {task.id: list(first[task.id]) for task in tasks}
     likes: dict[str, list[str]] = {task.id: [] for task in tasks}
     dislikes: dict[str, list[str]] = {task.id: [] for task in tasks}
-    found = []
-    for _ in range(rounds):
+    of = {task.id: task.group for task in tasks}
+    found: list[Round] = []
+    rankings: list[dict[str, list[str]]] = []
+    for still in reversed(range(rounds)):
         after: dict[str, dict[str, float]] = {}
         before: dict[str, dict[str, float]] = {}
         qrels: dict[str, dict[str, int]] = {}
+        left_out: dict[str, set[str]] = {}
         for task in tasks:
             liked, disliked = judge(task, shown[task.id], likes[task.id], dislikes[task.id])
             likes[task.id], dislikes[task.id] = liked, disliked
@@ -113,20 +122,19 @@ def simulate(
                 continue
             groups = {task.group, *(group_of[one] for one in (*liked, *disliked, *task.tray))}
             gone = set().union(*(members.get(group, ()) for group in groups))
-            depth = SHOWN + len(gone)
+            depth = SHOWN * (1 + still) + len(gone)
             shown[task.id] = list(rank(task, tuple(liked), tuple(disliked), depth))
+            left_out[task.id] = gone
             qrels[task.id] = dict.fromkeys(sorted(task.relevant - gone), 1)
             after[task.id] = _run(shown[task.id], gone)
             before[task.id] = _run(first[task.id], gone)
-        of = {task.id: task.group for task in tasks}
-        found.append(
-            Round(
-                score(after, qrels, [MEASURE], of),
-                score(before, qrels, [MEASURE], of),
-                {one: len(each) for one, each in likes.items()},
-                {one: len(each) for one, each in dislikes.items()},
-            )
-        )
+        counts = ({one: len(each) for one, each in side.items()} for side in (likes, dislikes))
+        then, without = (score(run, qrels, [MEASURE], of) for run in (after, before))
+        found.append(Round(then, without, then, *counts))
+        rankings.append({one: shown[one] for one in after})
+    for number, ids in enumerate(rankings):
+        last = {one: _run(ids[one], gone) for one, gone in left_out.items()}
+        found[number] = replace(found[number], on_last=score(last, qrels, [MEASURE], of))
     return found
 
 

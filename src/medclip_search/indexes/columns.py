@@ -522,7 +522,7 @@ class _Field:
             return np.zeros(0, np.int64)
         if not self.several:
             codes = self.codes if allowed is None else self.codes[allowed]
-            return np.bincount(codes[codes >= 0], minlength=len(self))
+            return np.bincount(codes.astype(np.intp) + 1, minlength=len(self) + 1)[1:]
         if allowed is None:
             return np.diff(self.starts)
         mask = allowed

@@ -252,6 +252,14 @@ class Catalogue:
             found.update((str(i), int(k)) for i, k in rows)
         return [found.get(one) for one in ids]
 
+    def ids_of(self, keys: Sequence[int]) -> dict[int, str]:
+        """The ids of these keys; keys that no case has are left out."""
+        found: dict[int, str] = {}
+        for some in _chunks([int(key) for key in keys]):
+            marks = ",".join("?" * len(some))
+            found |= self._all(f"SELECT key, id FROM cases WHERE key IN ({marks})", some)
+        return found
+
     def cases(self, keys: Sequence[int]) -> dict[int, Case]:
         """The cases of these keys; keys that no case has are left out."""
         found: dict[int, Case] = {}

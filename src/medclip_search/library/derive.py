@@ -6,7 +6,6 @@ from the base's files; everything can be rebuilt from the catalogue and the rows
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,9 @@ from medclip_search.indexes.text import (
 from medclip_search.indexes.text.abbreviations import Mined
 from medclip_search.indexes.vectors import build_vector_index, is_taught_by
 from medclip_search.library.catalogue import Catalogue, SpaceRecord
-from medclip_search.library.durable import flush_tree, sha256_of
+from medclip_search.library.derive_map import derive_map
+from medclip_search.library.derived import is_intact, new_folder
+from medclip_search.library.durable import flush_tree
 from medclip_search.library.generation import map_rows
 from medclip_search.library.layout import Manifest
 from medclip_search.library.workcatalogue import WorkCatalogue
@@ -42,9 +43,11 @@ class Derived:
     text: str
     columns: str
     vectors: Mapping[str, str]
+    map: str | None = None
 
     def folders(self) -> list[str]:
-        return [self.text, self.columns, *self.vectors.values()]
+        folders = [self.text, self.columns, *self.vectors.values()]
+        return folders if self.map is None else [*folders, self.map]
 
 
 def derive(
@@ -72,7 +75,7 @@ def derive(
     else:
         start, mined = None if fresh_text else base, Mined()
         text = _derive_text(library, number, catalogue, start, changed, mined, progress)
-        columns = _new_folder(library, f"columns/{number:06d}")
+        columns = new_folder(library, f"columns/{number:06d}")
         with progress("filters", catalogue.count(), "case") as advance:
             # An updated text index hears of what changed; what abbreviations mean, all say.
             cases = _told(catalogue.all_cases(), advance)
@@ -86,7 +89,9 @@ def derive(
         )
         for record in catalogue.spaces()
     }
-    return Derived(text, columns, vectors)
+    return Derived(
+        text, columns, vectors, derive_map(library, number, catalogue, vectors, base, progress)
+    )
 
 
 def _derive_text(
@@ -98,10 +103,10 @@ def _derive_text(
     mined: Mined,
     progress: Progress,
 ) -> str:
-    folder = _new_folder(library, f"text/{number:06d}")
+    folder = new_folder(library, f"text/{number:06d}")
     total = catalogue.count()
     gone = 1.0 if base is None else deleted_share(library / base.text) + len(changed) / (total + 1)
-    if base is None or gone > _UPDATE_BELOW or not _is_intact(library, base, base.text):
+    if base is None or gone > _UPDATE_BELOW or not is_intact(library, base, base.text):
         with progress("words", total, "case") as advance:
             cases = mined.listen(_told(catalogue.all_cases(), advance))
             build_text_index(_documents(cases), library / folder)
@@ -133,9 +138,9 @@ def _derive_vectors(
             and not is_taught_by(library / base.vectors[name], catalogue.captions())
         ):
             return base.vectors[name]
-        if _is_intact(library, base, base.vectors[name]):
+        if is_intact(library, base, base.vectors[name]):
             previous = library / base.vectors[name]
-    folder = _new_folder(library, f"vectors/{name}/{number:06d}")
+    folder = new_folder(library, f"vectors/{name}/{number:06d}")
     rows = map_rows(library / record.path, record.rows, record.space.dimension)
     with progress(f"vectors of {name}", None, "row"):
         build_vector_index(
@@ -159,21 +164,6 @@ def _keys_before(
         return snapshot.keys_of_rows(record)
     finally:
         snapshot.close()
-
-
-def _is_intact(library: Path, base: Manifest, folder: str) -> bool:
-    """Whether an index is what was published: damage must not be taken over with new checksums."""
-    return all(
-        sha256_of(library / path) == record.sha256
-        for path, record in base.files.items()
-        if path.startswith(folder + "/")
-    )
-
-
-def _new_folder(library: Path, name: str) -> str:
-    shutil.rmtree(library / name, ignore_errors=True)  # left by a writer that was stopped
-    (library / name).mkdir(parents=True)
-    return name
 
 
 def _documents(cases: Iterator[tuple[int, Case]]) -> Iterator[TextDocument]:

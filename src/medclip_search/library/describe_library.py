@@ -56,5 +56,6 @@ def describe_library(generation: Generation) -> dict[str, Any]:
             for record in catalogue.spaces()
         ],
         "text": generation.text.describe(),
+        "map": None if generation.map is None else generation.map.describe(),
         "bytes": {**dict(sorted(sizes.items())), "total": sum(sizes.values())},
     }

@@ -17,6 +17,7 @@ from medclip_search.cases import Case
 from medclip_search.encoders.base import Encoder, EncoderSpec, Space
 from medclip_search.errors import EncoderError, LibraryDamagedError
 from medclip_search.indexes.columns import Columns
+from medclip_search.indexes.map import MapIndex
 from medclip_search.indexes.text import TextIndex
 from medclip_search.indexes.vectors import VectorIndex
 from medclip_search.library.catalogue import Catalogue, SpaceRecord
@@ -26,7 +27,8 @@ from medclip_search.library.layout import Manifest, read_current
 class Generation:
     """One published state of a library. Everything large is memory-mapped.
 
-    ``columns``, ``text`` and ``vectors`` are the indexes; ``spaces`` the embedding spaces.
+    ``columns``, ``text``, ``vectors`` and ``map`` (``None`` where there is none) are the indexes;
+    ``spaces`` the embedding spaces.
     """
 
     def __init__(self, library: Path, manifest: Manifest, model: str | None = None) -> None:
@@ -59,6 +61,7 @@ class Generation:
             )
             for name, folder in manifest.vectors.items()
         }
+        self.map = None if manifest.map is None else MapIndex.open(library / manifest.map)
         if manifest.thumbnails is not None:
             self._thumbnails = os.open(library / manifest.thumbnails, os.O_RDONLY)
 
@@ -120,6 +123,9 @@ class Generation:
 
     def keys_of(self, ids: Sequence[str]) -> list[int | None]:
         return self.catalogue.keys_of(ids)
+
+    def ids_of(self, keys: Sequence[int]) -> dict[int, str]:
+        return self.catalogue.ids_of(keys)
 
     def cases(self, keys: Sequence[int]) -> dict[int, Case]:
         return self.catalogue.cases(keys)

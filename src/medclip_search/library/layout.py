@@ -9,6 +9,7 @@
       vectors/compact/000007/        derived: nearest neighbours in one embedding space
       text/000007/                   derived: BM25 over the captions
       columns/000007/                derived: arrays for filters and facets
+      map/000007/                    derived: where every picture stands on the map, if there is one
       work/                          only while a build is under way: the writer's own catalogue
       lock                           held by the one writer
 
@@ -23,7 +24,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
 from medclip_search.errors import LibraryDamagedError, LibraryTooNewError, NotALibraryError
@@ -35,7 +36,16 @@ FORMAT = 1
 CURRENT = "CURRENT"
 LOCK = "lock"
 WORK = "work"
-FOLDERS = ("generations", "catalogue", "embeddings", "thumbnails", "vectors", "text", "columns")
+FOLDERS = (
+    "generations",
+    "catalogue",
+    "embeddings",
+    "thumbnails",
+    "vectors",
+    "text",
+    "columns",
+    "map",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,15 @@ class Manifest:
     thumbnails: str | None
     files: Mapping[str, FileRecord]
     format: int = FORMAT
+
+    @property
+    def map(self) -> str | None:
+        """The folder of the map; ``None`` where there is none.
+
+        It is found by its files, so that programs that know of no map read the library too.
+        """
+        inside = (path for path in self.files if path.startswith("map/"))
+        return next((str(PurePosixPath(path).parent) for path in inside), None)
 
     def to_bytes(self) -> bytes:
         """The canonical JSON form: any changed byte is a different file."""

@@ -18,7 +18,7 @@ from medclip_search.library.layout import Manifest
 from medclip_search.progress import SILENT, Advance, Progress
 
 REPAIR = "run 'medclip-search build LIBRARY --repair'"
-_DERIVED = ("vectors/", "text/", "columns/")
+_DERIVED = ("vectors/", "text/", "columns/", "map/")
 _PASSING = {layout.WORK, layout.WORK + ".part", layout.WORK + ".done"}
 
 

@@ -31,6 +31,7 @@ from medclip_search.library import layout
 from medclip_search.library.appendfile import AppendFile
 from medclip_search.library.catalogue import Catalogue
 from medclip_search.library.derive import Derived, derive
+from medclip_search.library.derive_map import mapped_space
 from medclip_search.library.durable import (
     flush_file,
     flush_folder,
@@ -98,6 +99,10 @@ class Writer:
             return True
         published = Catalogue.open_snapshot(self.library / self.base.catalogue)
         try:
+            if self.base.map is None and mapped_space(
+                self.library, published.spaces(), self.base.vectors
+            ):
+                return True  # it was published before there were maps
             return published.settings() != self.catalogue.settings()
         finally:
             published.close()

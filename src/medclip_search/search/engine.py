@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from medclip_search.cases import Case
 from medclip_search.errors import QueryError
 from medclip_search.indexes.text.abbreviations import Forms
 from medclip_search.indexes.text.highlighting import Marker, highlights
-from medclip_search.search import explain, facets, filters, retrieve, sort, weighing
+from medclip_search.search import areas, explain, facets, filters, mapping, retrieve, sort, weighing
 from medclip_search.search.arrange import Arranged, arrange
 from medclip_search.search.asked import Asked
 from medclip_search.search.combine import Combiner
@@ -34,6 +34,7 @@ from medclip_search.search.weighing import Given
 
 if TYPE_CHECKING:
     from medclip_search.encoders.cross_encoder import CrossEncoder
+    from medclip_search.indexes.map import Area
 
 LEAST_DEPTH = 200
 """Lists are at least this deep, and four times as deep as the answer."""
@@ -72,7 +73,11 @@ def search(
     tray = [key for key in generation.keys_of(query.tray) if key is not None]
     allowed = _allowed(generation, query)
     if allowed is not None and not allowed.any():
-        notes.append("No case passes the filters.")
+        notes.append(
+            "No case stands in that area of the map and passes the filters."
+            if query.area
+            else "No case passes the filters."
+        )
     depth = _depth(query, int(k), start, steered=bool(liked or disliked or tray))
     expanded = [expansion(generation, query, text, allowed, synonyms) for text in query.text]
     asked = Asked(generation, query, encoded(generation, query, notes), expanded, liked, combiner)
@@ -84,7 +89,8 @@ def search(
     first = keys = read.keys
     steered = None
     if liked or disliked or tray:
-        steered = steer(generation, keys, liked, disliked, allowed, tray)
+        of_likes = not (query.text or query.image or query.vector)
+        steered = steer(generation, keys, liked, disliked, allowed, tray, asked=not of_likes)
         keys, scores = steered.keys, steered.totals
     if query.sort != "relevance":
         place = _by_year(asked, keys, notes)
@@ -152,6 +158,9 @@ def _allowed(generation: Snapshot, query: Query, lifted: str = "") -> NDArray[np
         parsed = [one for one in parsed if filters.stored_field(one.field, columns) != lifted]
     if parsed:
         passing = filters.mask(parsed, columns)
+    if query.area:
+        inside = areas.within(generation, cast("Area", query.area))
+        passing = inside if passing is None else passing & inside
     if query.not_id:
         passing = columns.live.copy() if passing is None else passing
         passing[_keys(generation, query.not_id)] = False
@@ -238,6 +247,7 @@ def _hits(
     shown = keys[arranged.places].tolist()
     cases: dict[int, Case] = generation.cases(list(dict.fromkeys((*shown, *arranged.carried()))))
     found = evidence(lists, shown, query.fusion)
+    places = mapping.places(generation, shown)
     also = [word for one in expanded for word in one.words]
     weighed = steered.evidence(shown) if steered is not None else []
     terms = steered.terms if steered is not None else ()
@@ -260,6 +270,7 @@ def _hits(
             duplicates=tuple(cases[one].id for one in arranged.duplicates.get(key, ())),
             siblings=tuple(cases[one].id for one in arranged.siblings.get(key, ())),
             highlights=highlights(markers, case.caption),
+            place=places.get(key),
         )
         feedback = None
         if weighed:

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 WORD_MASS = 20.0
 """The prior mass of a word: the collection counts as so many judged cases, on either side."""
-LABEL_MASS = 2.0
-"""That of a label: relevant cases share their modality and region far more often than a word."""
-DEPENDENCE = 0.25
+LABEL_MASS = 10.0
+"""That of a label: relevant cases share their modality and region more often than a word."""
+DEPENDENCE = 0.5
 """What a word or label says beside all the others of its case, which say much of it too."""
 MOST = 5.0
 """What all words and labels, or all images, can say together, in nats: odds of 148 to 1."""
@@ -40,6 +40,10 @@ EVEN_RANK = 10
 """The rank in the first ranking at which relevance is held to be an even bet."""
 HEAD = 30
 """So many of the first ranking are held to have been looked at, down to the last one judged."""
+LOOK = 3
+"""So many likes, and dislikes, are held to be of that look; later ones are of later lists."""
+STEEPEST = 3.0
+"""The first ranking is never trusted more than so: likes must be able to move something."""
 
 FUNCTION_WORDS = """
 a about after against all also an and are as at be been before behind below between both but by
@@ -52,19 +56,32 @@ while who with within without you
 """Words that say nothing of a subject, and so nothing for or against a case."""
 
 Doubles = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
 def steepness(liked: Sequence[int], disliked: Sequence[int]) -> float:
-    """How fast the odds fall with the rank, from 0 (not at all) to 1 (as 1 / rank).
+    """How fast the odds fall with the rank, from 0 (not at all) to ``STEEPEST`` (as its power).
 
-    ``liked`` and ``disliked`` are ranks (from 1) in the first ranking, which is trusted as far as
-    it deserves: by the odds that a case was liked among those looked at, that is, down to the last
-    one judged. What was passed over was seen and not liked (the cascade model of Craswell, Zoeter,
-    Taylor and Ramsey, An Experimental Comparison of Click Position-Bias Models, WSDM 2008).
+    ``liked`` and ``disliked`` are ranks (from 1) in the first ranking, in the order in which they
+    were given. It is trusted as far as it deserves: by the odds of right to wrong on its first
+    page. What was passed over says something too: who likes number 9 and said nothing of those
+    before it did not like them, and who dislikes number 9 alone did not mind them. So what lies
+    between the last like and the last dislike is wrong where the like is the lower of the two, and
+    right where the dislike is; above both, it says nothing. (The cascade model of Craswell, Zoeter,
+    Taylor and Ramsey, An Experimental Comparison of Click Position-Bias Models, WSDM 2008, read
+    either way.)
     """
-    right = sum(rank <= HEAD for rank in liked)
-    seen = max((rank for rank in (*liked, *disliked) if rank <= HEAD), default=0)
-    return min(1.0, (right + 0.5) / (seen - right + 0.5))
+    right, wrong = (sum(rank <= HEAD for rank in side) for side in (liked, disliked))
+    like, dislike = (
+        max((rank for rank in side[:LOOK] if rank <= HEAD), default=0) for side in (liked, disliked)
+    )
+    first, last = sorted((like, dislike))
+    passed = len(set(range(first + 1, last)).difference(liked, disliked))
+    if like < dislike:
+        right += passed
+    else:
+        wrong += passed
+    return min(STEEPEST, (right + 0.5) / (wrong + 0.5))
 
 
 def prior(ranks: NDArray[np.integer], steep: float = 1.0) -> Doubles:
@@ -127,24 +144,32 @@ def term_weights(
     return [one for _, one in found[:most]]
 
 
-def image_ratio(likeness: Doubles, background: Doubles) -> Doubles:
+def image_ratio(likeness: Doubles, ranks: NDArray[np.integer], background: Mask) -> Doubles:
     """The log-likelihood ratio of candidates' likenesses to judged images, (n, judged) to (n,).
 
-    ``background`` (m, judged) is the likeness among cases of the first ranking. In deviations
-    from its mean, z, likeness of relevant images is taken to be normal as theirs, but shifted
-    by ``SHIFT``: the ratio is ``SHIFT · z - SHIFT² / 2``. A candidate is judged by the image that
-    it is most like; without an image (NaN) there is no evidence, 0.
+    A candidate is judged by the image that it is most like, beside the ``background`` (n,). What
+    its rank explains of that (the rank's logarithm, as a straight line) is no news: where the first
+    ranking is one of likeness, what was liked in it is like whatever stands high in it. What is
+    left, in deviations of the background's likeness, is x; its variance ρ² is the share that the
+    rank does not explain. Likeness of relevant images is taken to be normal as the background's,
+    but shifted by ``SHIFT``, of which ρ² is news: the ratio is ``SHIFT · x - SHIFT² · ρ² / 2``.
+    Without an image (NaN) there is no evidence, 0.
     """
+    ratio = np.zeros(len(likeness))
     if not likeness.shape[1]:
-        return np.zeros(len(likeness))
-    known = background[np.isfinite(background)]
-    spread = float(known.std()) if len(known) > 1 else 0.0
-    if spread < 1e-6:
-        return np.zeros(len(likeness))
+        return ratio
     nearest = np.where(np.isfinite(likeness), likeness, -np.inf).max(axis=1)
     seen = np.isfinite(nearest)
-    ratio = np.zeros(len(likeness))
-    ratio[seen] = SHIFT * (nearest[seen] - known.mean()) / spread - SHIFT**2 / 2
+    known = seen & background
+    spread = float(nearest[known].std()) if known.any() else 0.0
+    if spread < 1e-6:
+        return ratio
+    beyond = (nearest[seen] - nearest[known].mean()) / spread
+    depth = np.log(ranks[seen]) - np.log(ranks[known]).mean()
+    among = known[seen]
+    if across := float(np.square(depth[among]).sum()):
+        beyond -= float(depth[among] @ beyond[among]) / across * depth
+    ratio[seen] = SHIFT * beyond - SHIFT**2 * float(np.square(beyond[among]).mean()) / 2
     return ratio
 
 
@@ -153,7 +178,7 @@ def image_evidence(liked: Doubles, disliked: Doubles, kept: Doubles) -> Doubles:
 
     Being unlike what is disliked or kept speaks for nothing: most cases are.
     """
-    favoured = np.maximum(liked, TRAY * np.maximum(kept, 0))
+    favoured = np.where(kept > 0, np.maximum(liked, TRAY * kept), liked)
     return bent(favoured - AGAINST * np.maximum(disliked, 0))
 
 

@@ -95,7 +95,8 @@ class Hit:
     likes and dislikes re-rank, it is the log-odds of ``feedback.total``. ``duplicates`` are the
     ids of hits with the same picture that were folded into this one, ``siblings`` those of hits of
     the same group, where groups are asked for; both best first. ``highlights`` are the places of
-    the caption that hold the query's words.
+    the caption that hold the query's words. ``place`` is where the case stands on the map, (x, y)
+    in fractions of it; ``None`` where it does not.
     """
 
     rank: int
@@ -108,6 +109,7 @@ class Hit:
     duplicates: tuple[str, ...] = ()
     siblings: tuple[str, ...] = ()
     highlights: tuple[Highlight, ...] = ()
+    place: tuple[float, float] | None = None
 
     def carries(self) -> list[str]:
         """What a line or a card says of the hits that this one stands for."""
@@ -132,6 +134,7 @@ class Hit:
             | case_to_json(case)
             | {"duplicates": list(self.duplicates), "siblings": list(self.siblings)}
             | {"highlights": [one.to_json() for one in self.highlights]}
+            | {"place": None if self.place is None else list(self.place)}
             | {"evidence": evidence}
         )
 

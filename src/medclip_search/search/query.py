@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 
 from medclip_search.errors import FilterError, QueryError
+from medclip_search.search.areas import AreaInput, read_area
 from medclip_search.search.fuse import FUSIONS, Fusion
 from medclip_search.search.regions import ImageInput, Region, images_of
 from medclip_search.search.sort import SORTS, Sort
@@ -66,6 +67,9 @@ class Query:
     ``suggest`` asks for so many phrases that the best hits are called by (``search.suggest``);
     ``facets`` names the fields of which the answers are counted by value (``search.facets``).
 
+    ``area`` is a rectangle of the library's map, ``(x, y, width, height)`` in fractions of it
+    (``search.areas``): only cases that stand in it may answer. Alone it browses, as filters do.
+
     Raises ``QueryError`` where nothing is wanted at all, or an id is blank (left out, it would
     give an answer to another question), and ``FilterError`` for a blank filter.
     """
@@ -92,6 +96,7 @@ class Query:
     suggest: int = 0
     sort: Sort = "relevance"
     facets: str | Sequence[str] = ()
+    area: AreaInput = ()
 
     def __post_init__(self) -> None:
         for name in ("text", "not_text", "where", "like", "dislike", "tray", "not_id", "facets"):
@@ -127,6 +132,7 @@ class Query:
             raise QueryError("rerank_ms: give a whole number of milliseconds")
         if not 0 <= self.rerank_ms <= MOST_RERANK_MS:
             raise QueryError(f"rerank_ms: give 0 to {MOST_RERANK_MS} milliseconds")
+        object.__setattr__(self, "area", read_area(self.area))
         if self.fusion not in FUSIONS:
             raise QueryError(f"fusion: {self.fusion}: choose one of: {', '.join(FUSIONS)}")
         if self.sort not in SORTS:
@@ -140,7 +146,8 @@ class Query:
             raise QueryError(f"suggest: {number}: ask for 0 to {MOST_SUGGESTED} phrases")
         parts = {part: len(getattr(self, field)) for part, field in PARTS.items()}
         object.__setattr__(self, "weights", part_weights(self.weights, parts))
-        if not (self.text or self.image or self.vector or self.where or self.like):
+        wanted = (self.text, self.image, self.vector, self.where, self.like, self.area)
+        if not any(map(len, cast("tuple[tuple[object, ...], ...]", wanted))):
             raise QueryError("the query asks for nothing; give words, an image, a filter or a like")
 
     def weight(self, part: str, at: int) -> float:

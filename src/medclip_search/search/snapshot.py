@@ -10,6 +10,7 @@ from medclip_search.encoders.base import Encoder, Space
 
 if TYPE_CHECKING:
     from medclip_search.indexes.columns import Columns
+    from medclip_search.indexes.map import MapIndex
     from medclip_search.indexes.text import TextIndex
     from medclip_search.indexes.vectors import VectorIndex
 
@@ -37,6 +38,11 @@ class Snapshot(Protocol):
         ...
 
     @property
+    def map(self) -> MapIndex | None:
+        """Where pictures stand on the map, where there is one."""
+        ...
+
+    @property
     def spaces(self) -> Mapping[str, Space]: ...
 
     def encoder(self) -> Encoder:
@@ -45,6 +51,10 @@ class Snapshot(Protocol):
 
     def keys_of(self, ids: Sequence[str]) -> list[int | None]:
         """The keys of ids, ``None`` for an unknown one."""
+        ...
+
+    def ids_of(self, keys: Sequence[int]) -> dict[int, str]:
+        """The ids of keys; unknown ones are left out."""
         ...
 
     def cases(self, keys: Sequence[int]) -> dict[int, Case]: ...

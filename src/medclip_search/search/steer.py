@@ -6,7 +6,7 @@ What a judgement weighs is in ``feedback``; here the evidence is gathered from t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,10 +102,14 @@ def steer(
     disliked: Sequence[int],
     allowed: Mask | None,
     tray: Sequence[int] = (),
+    *,
+    asked: bool = True,
 ) -> Steered:
     """Rank the cases of a first ranking (best first), and what likes bring in, by evidence.
 
-    Of the ``tray`` only those cases count that have to do with the query (``NEAR``).
+    Likes and dislikes come in the order in which they were given. Of the ``tray`` only those cases
+    count that have to do with the query (``NEAR``). Where nothing was ``asked``, the likes made the
+    first ranking themselves, and their ranks in it tell nothing of it.
     """
     kept = np.setdiff1d(np.intersect1d(tray, first[:NEAR]), [*liked, *disliked])
     judged = Judged(tuple(liked), tuple(disliked), tuple(kept.tolist()))
@@ -113,17 +117,20 @@ def steer(
     weights, labels = _weights(snapshot, cases, judged)
     keys = np.concatenate((first, _brought(snapshot, first, liked, weights, allowed)))
     ranks = np.minimum(np.arange(1, len(keys) + 1), len(first) + 1)
-    trusted = feedback.steepness(
-        *(ranks[np.isin(keys, side) & (ranks <= len(first))].tolist() for side in judged.sides[:2])
-    )
-    priors = feedback.prior(ranks, trusted)
+    rank_of = dict(zip(first.tolist(), range(1, len(first) + 1), strict=True))
+    found = [
+        [rank_of[key] for key in side if key in rank_of]
+        for side in (liked if asked else (), disliked)
+    ]
+    priors = feedback.prior(ranks, feedback.steepness(*found))
 
     raw = feedback.DEPENDENCE * _said(snapshot, keys, weights, labels)
     said = feedback.bent(raw)
     bending = np.divide(said, raw, out=np.ones_like(raw), where=np.abs(raw) > 1e-9)
     # Scores of words are of single precision: what differs in their last bits must still tie.
     said = np.round(said, 5)
-    images = _image_evidence(snapshot, keys, len(first), judged)
+    explaining = ranks if asked else np.ones_like(ranks)
+    images = _image_evidence(snapshot, keys, explaining, ranks <= len(first), judged)
     own = feedback.JUDGED * (np.isin(keys, liked) * 1.0 - np.isin(keys, disliked) * 1.0)
 
     totals = np.round(priors + said + images + own, 9)
@@ -162,13 +169,19 @@ def _weights(
     """The strongest words and labels of the judged cases, and what the labels stand for."""
     columns, text = snapshot.columns, snapshot.text
     silent = set(text.terms(feedback.FUNCTION_WORDS))
-    sides: list[list[frozenset[str]]] = []
-    for keys in judged.sides:
-        # Figures of one article often share a caption: said twice, it is still one witness.
-        captions = (frozenset(text.terms(cases[key].caption)).difference(silent) for key in keys)
-        sides.append([one for one in dict.fromkeys(captions) if one])
-    found = {term: text.document_frequency(term) for side in sides for one in side for term in one}
-    words = feedback.term_weights(sides[0], sides[1], found, text.size, sides[2])
+    captions = [
+        [frozenset(text.terms(cases[key].caption)).difference(silent) for key in keys]
+        for keys in judged.sides
+    ]
+    # Figures of one article often share a caption: said twice, it is still one witness.
+    liked, disliked, kept = ([one for one in dict.fromkeys(side) if one] for side in captions)
+    witnesses = (*liked, *disliked, *kept)
+    frequencies = {term: text.document_frequency(term) for one in witnesses for term in one}
+    words = []
+    for word in feedback.term_weights(liked, disliked, frequencies, text.size, kept):
+        # What is told counts cases, as their user does.
+        r, s, t = (sum(word.term in caption for caption in side) for side in captions)
+        words.append(replace(word, liked=r, disliked=s, kept=t))
 
     labels: _Labels = {}
     counts: dict[str, int] = {}
@@ -229,25 +242,29 @@ def _said(
             said += one.weight * (snapshot.columns.codes(field)[keys] == code)
         else:
             words[one.term] = one.weight
-    text = snapshot.text
-    for sign in (1, -1):  # a text index adds up what speaks for something alone
-        if some := {word: sign * FINE * w for word, w in words.items() if sign * w > 0}:
-            said += sign / FINE * text.score_terms(text.for_rarity(some), keys)
+    if words:
+        fine = snapshot.text.for_rarity({word: FINE * weight for word, weight in words.items()})
+        said += snapshot.text.score_terms(fine, keys) / FINE
     return said
 
 
-def _image_evidence(snapshot: Snapshot, keys: Keys, first: int, judged: Judged) -> Doubles:
-    """What likeness to the judged images says of each candidate, the mean over the spaces."""
+def _image_evidence(
+    snapshot: Snapshot, keys: Keys, ranks: Keys, listed: Mask, judged: Judged
+) -> Doubles:
+    """What likeness to the judged images says of each candidate, the mean over the spaces.
+
+    It is compared with that of those who are ``listed`` in the first ranking.
+    """
     asking = [key for side in judged.sides for key in side]
     ends = np.cumsum([len(side) for side in judged.sides])
+    background = listed & ~np.isin(keys, asking)
     found = []
     for space in image_spaces(snapshot):
         index = snapshot.vectors[space]
         # The few judged cases first: the index walks through the others block by block.
         likeness = np.asarray(index.pairwise(asking, keys), np.float64).T
-        background = likeness[:first][~np.isin(keys[:first], asking)]
         ratios = [
-            feedback.image_ratio(likeness[:, start:end], background[:, start:end])
+            feedback.image_ratio(likeness[:, start:end], ranks, background)
             for start, end in zip((0, *ends[:-1]), ends, strict=True)
         ]
         found.append(feedback.image_evidence(*ratios))

@@ -39,6 +39,7 @@ from medclip_search.search.query import (
 from medclip_search.search.regions import with_regions
 from medclip_search.search.sort import Sort
 from medclip_search.server.citations import add_citations
+from medclip_search.server.maps import add_map
 from medclip_search.server.pictures import add_pictures, addresses
 from medclip_search.server.uploads import LIMIT_MB, bounded, keep_in_memory
 
@@ -53,7 +54,7 @@ _TEXT_FIELDS = (
 _FILE_FIELDS = ("image", "not_image")
 _PLAIN_FIELDS = (
     *("k", "start", "fusion", "fold", "group", "diversity", "rerank", "rerank_ms", "suggest"),
-    "sort",
+    *("sort", "area"),
 )
 
 _VECTOR: dict[str, Any] = {"type": "array", "items": {"type": "number"}}
@@ -131,6 +132,11 @@ class Search(BaseModel):
         description="fields of which the answers are counted by value",
         examples=[["modality", "year"]],
     )
+    area: str | list[float] = Field(
+        default="",
+        description="only what stands in this box of the map: X,Y,WIDTH,HEIGHT in fractions of it",
+        examples=["0.1,0.2,0.3,0.3"],
+    )
     start: int | None = Field(
         default=None,
         ge=0,
@@ -155,6 +161,7 @@ def create_api(library: Callable[[], Library]) -> FastAPI:
     )
     _answer_errors_in_json(api)
     add_citations(api, library)
+    add_map(api, library, _asked, _search_body())
     add_pictures(api, library)
 
     @api.post(
@@ -211,6 +218,10 @@ def create_api(library: Callable[[], Library]) -> FastAPI:
     return api
 
 
+async def _asked(request: Request) -> Query:
+    return (await _read(bounded(request)))[0]
+
+
 async def _read(request: Request) -> tuple[Query, int, int | None]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
@@ -264,6 +275,7 @@ def _query(
         expand=body.expand or MEASURED,
         sort=body.sort,
         facets=body.facets,
+        area=body.area,
     )
 
 

@@ -35,7 +35,7 @@ from medclip_search.indexes.text.compiling import (
 from medclip_search.indexes.text.files import Counts, damaged, links_to, open_index, read_counts
 from medclip_search.indexes.text.language import Word, parse
 from medclip_search.indexes.text.marks import id_mark, marks_of_query
-from medclip_search.indexes.text.matching import TermBits
+from medclip_search.indexes.text.matching import TermCases
 
 Keys = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -71,7 +71,7 @@ class TextIndex:
         self._searcher = searcher
         self._schema = schema
         compiler = self._compiler = Compiler(searcher, schema)
-        self._bits = TermBits(lambda term: _all_keys(searcher, compiler.of_terms({term: 1.0})))
+        self._cases = TermCases(lambda term: _all_keys(searcher, compiler.of_terms({term: 1.0})))
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -97,7 +97,7 @@ class TextIndex:
         """Let go of the files."""
         self.__dict__.pop("_searcher", None)
         self.__dict__.pop("_compiler", None)
-        self.__dict__.pop("_bits", None)
+        self.__dict__.pop("_cases", None)
 
     @property
     def size(self) -> int:
@@ -243,7 +243,10 @@ class TextIndex:
         return self._score(self._compiler.query(words, also), keys)
 
     def score_terms(self, weights: Mapping[str, float], keys: Keys) -> Scores:
-        """As ``score``, for what ``search_terms`` asks."""
+        """As ``score``, for terms as ``search_terms`` asks for them; these may speak against, too.
+
+        Only where the best are looked for must weights be positive: every case given is scored.
+        """
         return self._score(self._compiler.of_terms(weights), keys)
 
     def full_score(self, words: str, also: Also = ALONE) -> float:
@@ -290,7 +293,7 @@ class TextIndex:
         words count, the other terms do not.
         """
         found, query = self._compiler.matches(words, silent, also)
-        matched = self._bits.holding(found, size, every=every)
+        matched = self._cases.holding(found, size, every=every)
         if query is not None:
             matched[self._keys(query, self.size)] = True
         if self.has_whole(words):

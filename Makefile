@@ -43,6 +43,7 @@ bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.feedback_medpix
 	$(BIN)/python -m benchmarks.feedback_roco
 	$(BIN)/python -m benchmarks.feedback_speed
+	$(BIN)/python -m benchmarks.facets_speed
 	$(BIN)/python -m benchmarks.roco_captions $${MEDCLIP_TEST_DATA:-../shared/data}/roco
 
 # The README's picture, taken from the running app in headless Chromium.

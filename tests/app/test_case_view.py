@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from bibtexparser.entrypoint import parse_string
 from playwright.sync_api import Locator, Page, expect
 
 from medclip_search import NOT_FOR_DIAGNOSIS
+from tests.app.test_accessible import faults
 from tests.app.using import ask, cards, headline
 from tests.app.viewing import LONG, loaded, viewer
 
@@ -155,3 +157,18 @@ def test_a_part_of_a_found_figure_is_searched_by(page: Page) -> None:
     expect(dialog).to_have_count(0, timeout=LONG)
     expect(page.get_by_alt_text("Region of Figure")).to_be_visible(timeout=LONG)
     expect(headline(page)).to_be_visible(timeout=LONG)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_opened_case_has_no_serious_fault(page: Page, pictures: Path, scheme: str) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    ask(page, "", pictures / "figure 7.png")
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    cards(page).nth(1).locator(".figure").click()
+    shown, dialog = viewer(page), page.get_by_role("dialog")
+    page.keyboard.press("w")
+    expect(shown.get_by_role("slider", name="Level")).to_be_visible(timeout=LONG)
+    dialog.get_by_role("radio", name="Beside figure 7.png").click()
+    dialog.get_by_text("How to cite").click()
+    expect(shown.locator(".pane")).to_have_count(2, timeout=LONG)
+    assert faults(page) == []

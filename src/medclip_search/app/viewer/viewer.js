@@ -46,9 +46,9 @@ class Viewer {
     this.linked = true;
     this.tools();
     this.windows();
-    this.notice = make("span", "notice");
-    this.panes.append(this.main.root, this.before, this.after, this.notice);
-    this.root.append(this.bar, this.setting, this.panes);
+    this.notice = make("div", "notice");
+    this.panes.append(this.main.root, this.before, this.after);
+    this.root.append(this.bar, this.setting, this.panes, this.notice);
     parent.append(this.root);
     this.main.attach();
     this.keys = (event) => this.pressed(event);

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -49,6 +49,7 @@ def test_regions_are_unwanted_and_weighed_as_images_are(small: SmallLibrary) -> 
     assert unlike[0].id.startswith("b")
 
 
+@settings(deadline=None)
 @given(st.tuples(*(st.integers(0, 100),) * 4).filter(lambda box: max(box) > 1))
 def test_a_box_in_pixels_is_cut_as_arrays_are(box: tuple[int, int, int, int]) -> None:
     x, y, width, height = box
@@ -62,6 +63,7 @@ def test_a_box_in_pixels_is_cut_as_arrays_are(box: tuple[int, int, int, int]) ->
     assert np.array_equal(np.asarray(cut), PIXELS[y : y + height, x : x + width])
 
 
+@settings(deadline=None)
 @given(st.tuples(*(st.floats(0, 1),) * 4))
 def test_fractions_of_the_picture_never_reach_beyond_it(
     box: tuple[float, float, float, float],

@@ -65,6 +65,13 @@ def figure_of_query(image: QueryImage) -> Figure:
     if image.case_id is not None:
         shown = image_address(image.case_id)
         return Figure(image.case_id, shown, image.name, name=image.name)
+    if "figure" not in image.made:
+        image.made["figure"] = _uploaded(image)
+    figure: Figure = image.made["figure"]
+    return figure
+
+
+def _uploaded(image: QueryImage) -> Figure:
     samples = facts = None
     if image.samples is not None:
         buffer = io.BytesIO()

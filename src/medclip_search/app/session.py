@@ -7,6 +7,7 @@ import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import streamlit as st
 from PIL import Image
@@ -32,7 +33,8 @@ class QueryImage:
 
     ``key`` stands for it where feedback is remembered, its region included; ``preview`` is an
     image's address. ``region`` is the box of it that is searched by, in fractions; ``samples`` are
-    those of a deep upload. ``case_id`` is of whose figure it is.
+    those of a deep upload. ``case_id`` is of whose figure it is. ``made`` keeps what was made of it
+    to be shown, and goes with it.
     """
 
     name: str
@@ -42,6 +44,9 @@ class QueryImage:
     region: Box | None = None
     samples: Samples | None = None
     case_id: str | None = None
+    made: dict[str, Any] = field(
+        default_factory=lambda: dict[str, Any](), compare=False, repr=False
+    )
 
     @classmethod
     def uploaded(cls, name: str, content: bytes, picture: Image.Image, secret: bytes) -> QueryImage:

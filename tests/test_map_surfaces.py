@@ -27,8 +27,10 @@ AREA = (0.2, 0.1, 0.6, 0.7)
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("map")
     figures = write_folder(folder / "figures", range(40))
-    (figures / "only-words.txt").write_text("CT of the chest, not pictured", encoding="utf-8")
-    build(folder / "library", [CorpusSpec("folder", figures, "figures")])
+    words = folder / "words.csv"  # cases without a picture stand nowhere
+    words.write_text("id,caption\n1,CT of the chest\n2,MRI of the head\n", encoding="utf-8")
+    sources = [CorpusSpec("folder", figures, "figures"), CorpusSpec("table", words, "words")]
+    build(folder / "library", sources)
     return folder / "library"
 
 
@@ -135,6 +137,7 @@ def test_the_command_line_and_rest_tell_the_same(path: Path, cli: Cli, tmp_path:
         assert (kept.status_code, kept.content) == (304, b"")
         few = client.get("/map", params={"most": 7, "where": "modality=CT"}).json()
         ct = {r["id"] for r in rows if r["modality"] == "CT"}
+        assert not any(one.startswith("words") for one in stand)
         assert few["cases"] == len(ct)
         assert set(few["ids"]) <= ct
         assert len(few["ids"]) == min(7, len(ct))

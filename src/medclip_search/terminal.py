@@ -149,7 +149,7 @@ def info_lines(info: dict[str, Any]) -> Iterator[str]:
     if info["encoder"]:
         yield f"  encoder {info['encoder']}" + (f" ({info['model']})" if info["model"] else "")
     for space in info["spaces"]:
-        words = _meaning(space)
+        words = meaning(space)
         index = ", ".join(f"{name} {value}" for name, value in space["index"].items())
         yield f"  space {space['name']}: {space['dimension']}-D, {words}, {space['live']:,} vectors"
         yield f"    index: {index}"
@@ -161,7 +161,7 @@ def info_lines(info: dict[str, Any]) -> Iterator[str]:
     yield f"  on disk: {sizes}"
 
 
-def _meaning(space: dict[str, Any]) -> str:
+def meaning(space: dict[str, Any]) -> str:
     """What an embedding space holds, and what can ask it."""
     if space["ready_made"]:
         return "ready-made vectors, asked by vectors"

@@ -50,7 +50,7 @@ def search_bar(
         )
     for trouble in session.troubles:
         st.error(trouble, icon=":material/image_not_supported:")
-    if session.words or session.images or where:
+    if session.words or session.images or session.area or where:
         _asked(shared, library, session)
 
 
@@ -125,6 +125,7 @@ def _asked(shared: Shared, library: Library, session: Session) -> None:
     def new_search() -> None:
         session.troubles.clear()
         session.ask(words="", images=[])
+        session.area = ()
         clear_filters()
 
     with st.container(horizontal=True, vertical_alignment="center", key="asked"):
@@ -144,6 +145,12 @@ def _asked(shared: Shared, library: Library, session: Session) -> None:
                 session.opened_image = opened
 
             _chip(f"image-{number}", image.name, _image(image), without_image, open_image)
+        if session.area:
+
+            def everywhere() -> None:
+                session.area = ()
+
+            _chip("area", "an area of the map", "<span>In an area of the map</span>", everywhere)
         st.button("New search", icon=":material/restart_alt:", on_click=new_search)
 
 

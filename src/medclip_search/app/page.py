@@ -8,6 +8,7 @@ import streamlit as st
 
 from medclip_search import NOT_FOR_DIAGNOSIS
 from medclip_search.app.help_page import help_page
+from medclip_search.app.library_page import library_page
 from medclip_search.app.search_page import search_page
 from medclip_search.app.theme import PAGE_STYLE
 
@@ -20,6 +21,7 @@ def main() -> None:
     st.html(f'{PAGE_STYLE}<div class="medclip-notice" role="note">{NOT_FOR_DIAGNOSIS}</div>')
     pages = [
         st.Page(search_page, title="Search", url_path="search", default=True),
+        st.Page(library_page, title="Library", url_path="library"),
         st.Page(help_page, title="Help", url_path="help"),
     ]
     st.navigation(pages, position="top").run()

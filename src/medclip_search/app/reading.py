@@ -15,7 +15,7 @@ from medclip_search.state import Feedback
 PAGE = 24
 """How many figures a page of answers shows."""
 
-Question = tuple[str, tuple[str, ...], int]
+Question = tuple[str, tuple[str, ...], tuple[float, ...], int]
 """A search's key, its filters, and the version of the library that was asked."""
 
 MOST_UNDONE = 50
@@ -39,7 +39,7 @@ class Reading:
     the last one did. ``judged`` is the page that was judged, until its successor is there.
     """
 
-    question: Question = ("", (), 0)
+    question: Question = ("", (), (), 0)
     laid: Arrangement = Arrangement()
     begun: int = 0
     page: int = 1

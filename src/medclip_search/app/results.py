@@ -29,7 +29,7 @@ def results(
 ) -> Facets | bool:
     """Search and draw the answers; their counts, or whether anything is asked."""
     reading = Reading.current()
-    asked = session.key(), where, shared.version
+    asked = session.key(), where, session.area, shared.version
     laid = arrangement(shared, library)
     reading.follow(asked, laid)
     try:
@@ -84,11 +84,12 @@ def _search(
     once for a question: neither pages nor judgements change them.
     """
     reading = Reading.current()
+    session.answered = session.key()
     query = session.query(where, feedback, sorted(starred))
     if query is None:
         session.answers = None
         return None
-    asked = (session.key(), where, laid, feedback, reading.page, shared.version)
+    asked = (session.key(), where, session.area, laid, feedback, reading.page, shared.version)
     if session.answers is None or session.answers[0] != asked:
         fields = () if reading.facets is not None else counted_fields(shared, library)
         query = replace(query, sort=laid.sort, group=laid.group, facets=fields)

@@ -1,4 +1,4 @@
-"""What one browser tab is asking: words, images, filters."""
+"""What one browser tab is asking: words, images, filters, an area of the map."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import streamlit as st
 from PIL import Image
 
 from medclip_search.images.samples import Samples, read_samples
+from medclip_search.indexes.map import Area
 from medclip_search.search.hits import Hits
 from medclip_search.search.query import Query
 from medclip_search.search.regions import Box, Region, crop, written
@@ -81,10 +82,12 @@ class Session:
 
     words: str = ""
     images: list[QueryImage] = field(default_factory=lambda: list[QueryImage]())
+    area: Area | tuple[()] = ()
     opened: str | None = None
     opened_image: QueryImage | None = None
     troubles: list[str] = field(default_factory=lambda: list[str]())
     answers: tuple[object, Hits] | None = None
+    answered: str = ""
 
     @classmethod
     def current(cls) -> Session:
@@ -109,17 +112,23 @@ class Session:
 
         The tray helps to steer, and leaves a search alone that nobody steers.
         """
-        if not (self.words or self.images or where):
+        if not (self.words or self.images or where or self.area):
             return None
         return Query(
             text=self.words,
             image=[one.asked for one in self.images],
             where=where,
+            area=self.area,
             like=feedback.likes,
             dislike=feedback.dislikes,
             tray=tray if feedback else (),
             suggest=SUGGESTED if self.images else 0,
         )
+
+    @property
+    def waits(self) -> bool:
+        """Whether words or images were asked by, from another page, that were not searched for."""
+        return self.key() != (self.answered or Session().key())
 
     def key(self) -> str:
         """What feedback on this search is remembered under: words and images, not filters."""

@@ -45,6 +45,7 @@ PAGE_STYLE = """
   .st-key-steering { padding: .4rem .8rem; background: Canvas; }
   .st-key-steering p { font-size: .9rem; line-height: 1.4; }
   .st-key-steering [data-testid="stLayoutWrapper"]:has(> .st-key-changes) { flex: 1 1 16rem; }
+  .st-key-map-within { min-height: 2.5rem; }
   /* While a file is dragged over the page, all of it is the search bar's drop zone. */
   [data-testid="stChatInput"] [role="presentation"]:not([data-testid]) {
     position: fixed; inset: 0; z-index: 999999; border-radius: 0;

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         QueryError,
         StateError,
         TrayExistsError,
+        TrayFileError,
         TrayNotFoundError,
         UsageError,
     )
@@ -69,6 +70,7 @@ __all__ = [
     "StateError",
     "Suggestion",
     "TrayExistsError",
+    "TrayFileError",
     "TrayNotFoundError",
     "UsageError",
     "build",

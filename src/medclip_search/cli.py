@@ -18,6 +18,7 @@ from medclip_search.cli_errors import exit_status
 from medclip_search.cli_evaluate import evaluate
 from medclip_search.cli_history import history
 from medclip_search.cli_map import map_command
+from medclip_search.cli_tray import tray as tray_commands
 from medclip_search.errors import UsageError
 
 if TYPE_CHECKING:
@@ -377,6 +378,7 @@ commands.add_command(evaluate)
 commands.add_command(cite)
 commands.add_command(history)
 commands.add_command(map_command)
+commands.add_command(tray_commands)
 
 
 @commands.command()

@@ -10,6 +10,7 @@
     │   └── EncoderUnavailableError   its weights or its programs are not here
     ├── EvaluationError         queries, judgements or runs that cannot be read or used
     ├── StateError              the state database cannot be used
+    │   ├── TrayFileError       a file that is no exported tray
     │   ├── TrayNotFoundError   no tray has this name
     │   └── TrayExistsError     another tray has this name
     └── LibraryError            the folder on disk
@@ -71,6 +72,10 @@ class EvaluationError(MedClipError):
 
 class StateError(MedClipError):
     """The state database (trays, feedback, history) cannot be used."""
+
+
+class TrayFileError(StateError):
+    """A file that a tray cannot be imported from."""
 
 
 class TrayNotFoundError(StateError):

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
-import io
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -203,23 +200,6 @@ def test_a_star_survives_a_restart_of_the_server(page: Page, served: Served) -> 
     expect(tray.locator(".text")).to_have_text(starred, timeout=LONG)
     tray.get_by_role("button", name=re.compile("^In the tray")).click()
     expect(tray).to_have_count(0, timeout=LONG)
-
-
-def test_the_tray_is_exported_with_the_notice(page: Page) -> None:
-    ask(page, "cyst wall")
-    expect(headline(page)).to_be_visible(timeout=LONG)
-    own = captions(page)[0]
-    cards(page).first.get_by_role("button", name=re.compile("^Put into the tray")).click()
-    texts = {}
-    for kind in ("CSV", "JSON"):
-        with page.expect_download(timeout=LONG) as download:
-            page.get_by_role("button", name=kind).click()
-        texts[kind] = Path(download.value.path()).read_text("utf-8-sig")
-    (row,) = csv.DictReader(io.StringIO(texts["CSV"]))
-    assert (row["caption"], row["notice"]) == (own, NOT_FOR_DIAGNOSIS)
-    kept = json.loads(texts["JSON"])
-    assert kept["notice"] == NOT_FOR_DIAGNOSIS
-    assert [case["caption"] for case in kept["cases"]] == [own]
 
 
 def test_a_new_generation_is_followed_while_serving(

@@ -11,6 +11,7 @@ from medclip_search.app.ask import search_with_figure
 from medclip_search.app.case_facts import FACTS_STYLE, caption, facts, why
 from medclip_search.app.gallery import Act, Card, gallery
 from medclip_search.app.looking import Looking, figure_of_query
+from medclip_search.app.pages import go_to
 from medclip_search.app.session import QueryImage, Session
 from medclip_search.app.steering import judge
 from medclip_search.app.tray import toggle
@@ -99,7 +100,7 @@ def _dialog(shared: Shared, library: Library, session: Session) -> None:
         st.html(facts(case))
     if (box := st.session_state.pop("region-asked", None)) is not None:
         search_with_figure(library, session, case.id, box)
-        st.rerun()
+        go_to("Search")
     with image:
         _similar(library, looking, case)
 
@@ -167,7 +168,7 @@ def _acts(
             "Search with this figure", icon=":material/image_search:"
         ):
             search_with_figure(library, session, case.id)
-            st.rerun()
+            go_to("Search")
 
 
 def _citing(case: Case) -> None:

@@ -12,7 +12,7 @@ from medclip_search.api import Library
 from medclip_search.app.case_view import open_case
 from medclip_search.app.coverage import counts, coverage
 from medclip_search.app.map_section import map_section
-from medclip_search.app.pages import search_again
+from medclip_search.app.pages import go_to
 from medclip_search.app.session import Session
 from medclip_search.errors import MedClipError
 from medclip_search.server.shared import Shared, current
@@ -23,7 +23,7 @@ def library_page() -> None:
     """Draw it; where the library cannot be read, a sentence says so."""
     shared, session = current(), Session.current()
     if session.waits:  # an opened case was searched with
-        search_again()
+        go_to("Search")
     try:
         library = shared.library()
         info: dict[str, Any] = shared.remember("info", library.info)

@@ -11,7 +11,7 @@ from medclip_search.api import Library
 from medclip_search.app.filters import FIELDS
 from medclip_search.app.gallery import Act, Card, gallery
 from medclip_search.app.map import Asked, Found, library_map
-from medclip_search.app.pages import search_again
+from medclip_search.app.pages import go_to
 from medclip_search.app.session import Session
 from medclip_search.app.theme import plain
 from medclip_search.app.tray import toggle
@@ -137,7 +137,7 @@ def _within(session: Session, area: Area, inside: Hits) -> None:
             icon=":material/search:",
         ):
             session.area = area
-            search_again()
+            go_to("Search")
     else:
         st.markdown("No figure stands in this area. Draw another box.", width="content")
     st.button("Let go", icon=":material/close:", on_click=st.session_state.pop, args=(_AREA,))

@@ -9,8 +9,10 @@ import streamlit as st
 from medclip_search import NOT_FOR_DIAGNOSIS
 from medclip_search.app.help_page import help_page
 from medclip_search.app.library_page import library_page
+from medclip_search.app.pages import navigate
 from medclip_search.app.search_page import search_page
 from medclip_search.app.theme import PAGE_STYLE
+from medclip_search.app.trays_page import trays_page
 
 
 def main() -> None:
@@ -21,10 +23,11 @@ def main() -> None:
     st.html(f'{PAGE_STYLE}<div class="medclip-notice" role="note">{NOT_FOR_DIAGNOSIS}</div>')
     pages = [
         st.Page(search_page, title="Search", url_path="search", default=True),
+        st.Page(trays_page, title="Trays", url_path="trays"),
         st.Page(library_page, title="Library", url_path="library"),
         st.Page(help_page, title="Help", url_path="help"),
     ]
-    st.navigation(pages, position="top").run()
+    navigate(pages).run()
 
 
 main()

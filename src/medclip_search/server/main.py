@@ -75,9 +75,10 @@ def serve(
 def build(host: str = "127.0.0.1") -> App:
     """The ASGI app over what ``shared`` holds: the page at ``/``, the API under ``API``."""
     uploads.keep_in_memory()
+    api = create_api(lambda: shared.current().library(), lambda: shared.current().state)
     return App(
         Path(pages.__file__).with_name("page.py"),
-        routes=[Mount(API, app=create_api(lambda: shared.current().library()))],
+        routes=[Mount(API, app=api)],
         middleware=guard.middleware(host),
     )
 

@@ -23,6 +23,9 @@ from medclip_search.errors import (
     ImageError,
     LibraryError,
     MedClipError,
+    TrayExistsError,
+    TrayFileError,
+    TrayNotFoundError,
     UsageError,
 )
 from medclip_search.images import read_image
@@ -41,7 +44,9 @@ from medclip_search.search.sort import Sort
 from medclip_search.server.citations import add_citations
 from medclip_search.server.maps import add_map
 from medclip_search.server.pictures import add_pictures, addresses
+from medclip_search.server.trays import add_trays
 from medclip_search.server.uploads import LIMIT_MB, bounded, keep_in_memory
+from medclip_search.state import State
 
 MOST_HITS = 1000
 """The largest ``k`` that one request may ask for."""
@@ -145,12 +150,15 @@ class Search(BaseModel):
     k: int = Field(default=10, ge=1, le=MOST_HITS, description="how many hits")
 
 
-def create_api(library: Callable[[], Library]) -> FastAPI:
+def create_api(library: Callable[[], Library], state: Callable[[], State] | None = None) -> FastAPI:
     """The API over a library; ``library`` is called once a request and gives the current one.
 
+    With ``state``, users' trays are served too (``server.trays``).
+
     Errors are JSON, ``{"error": "one line"}``: 400 for a query that cannot be asked or an image
-    that cannot be read, 404 for an unknown case, 413 for an upload above ``LIMIT_MB``, 422 for
-    a field of the wrong type, 503 where the library cannot be used.
+    that cannot be read, 404 for an unknown case or tray, 409 for a tray's name that is taken, 413
+    for an upload above ``LIMIT_MB``, 415 for a body that is not JSON where it must be, 422 for a
+    field of the wrong type, 503 where the library cannot be used.
     """
     keep_in_memory()
     api = FastAPIOffline(
@@ -163,6 +171,8 @@ def create_api(library: Callable[[], Library]) -> FastAPI:
     add_citations(api, library)
     add_map(api, library, _asked, _search_body())
     add_pictures(api, library)
+    if state is not None:
+        add_trays(api, library, state)
 
     @api.post(
         "/search", openapi_extra={"requestBody": _search_body()}, response_model=dict[str, Any]
@@ -325,9 +335,11 @@ def _answer_errors_in_json(api: FastAPI) -> None:
 
 
 def _status(error: MedClipError) -> int:
-    if isinstance(error, CaseNotFoundError):
+    if isinstance(error, CaseNotFoundError | TrayNotFoundError):
         return 404
-    if isinstance(error, UsageError | ImageError):
+    if isinstance(error, TrayExistsError):
+        return 409
+    if isinstance(error, UsageError | ImageError | TrayFileError):
         return 400
     return 503 if isinstance(error, LibraryError) else 500
 

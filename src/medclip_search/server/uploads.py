@@ -22,10 +22,14 @@ def keep_in_memory() -> None:
     MultiPartParser.spool_max_size = 0
 
 
-def bounded(request: Request) -> Request:
-    """The same request, answered with 413 as soon as its body exceeds the limit."""
-    limit = LIMIT_MB * 2**20
-    too_large = HTTPException(413, f"the upload is larger than {LIMIT_MB} MB")
+def bounded(request: Request, most: int | None = None) -> Request:
+    """The same request, answered with 413 as soon as its body exceeds ``most`` megabytes.
+
+    By default ``LIMIT_MB``.
+    """
+    most = LIMIT_MB if most is None else most
+    limit = most * 2**20
+    too_large = HTTPException(413, f"the upload is larger than {most} MB")
     announced = request.headers.get("content-length", "0")
     if not announced.isdecimal():
         raise HTTPException(400, "the Content-Length header is not a number")

@@ -1,5 +1,6 @@
 // The cases of a tray: drawn from plain data, all text set as text, never as HTML.
-// What is done is sent as {act, id, notes, …}; Python decides what it means and sends new data.
+// What is done is sent as {tray, act, id, …}; Python decides what it means and sends new data.
+// Notes go straight to the API, so that none is lost when the page is left while it is typed.
 
 const DOTS = '<svg viewBox="0 0 16 16" aria-hidden="true">' +
   [3, 8, 13].map((y) => `<circle cx="5" cy="${y}" r="1.5"/><circle cx="11" cy="${y}" r="1.5"/>`).join("") +
@@ -20,8 +21,31 @@ function button(style, text, act) {
   return element;
 }
 
-// As Python keeps a note; what else it leaves out is sent again, which does no harm.
-const asKept = (text) => text.replace(/\r\n?/g, "\n").trim();
+// Saves what was typed into a row; nothing is unsaved while `typed` equals `saved`.
+async function save(list, row) {
+  clearTimeout(row.pause);
+  const note = row.typed;
+  if (note === undefined || note === row.saved) return row.saving;
+  row.saved = note;
+  row.saving = put(list, row, note);
+  return row.saving;
+}
+
+async function put(list, row, note) {
+  const said = row.parts.said;
+  const path = row.dataset.id.split("/").map(encodeURIComponent).join("/");
+  try {
+    const answer = await fetch(`${list.address}/cases/${path}`, {
+      method: "PUT", body: JSON.stringify({ note }), keepalive: true,
+      headers: { "Content-Type": "application/json" },
+    });
+    said.textContent = answer.ok ? "" : `Not saved: ${(await answer.json()).error}`;
+    if (!answer.ok) row.saved = undefined;
+  } catch {
+    said.textContent = "Not saved: the server does not answer";
+    row.saved = undefined;
+  }
+}
 
 function newRow(list) {
   const row = make("div", "row");
@@ -78,18 +102,15 @@ function newRow(list) {
   const note = make("div", "note");
   const area = make("textarea");
   area.placeholder = "Your note";
-  let pause;
-  const save = () => {
-    clearTimeout(pause);
-    if (row.typed !== undefined && row.typed !== row.sent) send("note");
-  };
   area.oninput = () => {
     row.typed = area.value;
-    clearTimeout(pause);
-    pause = setTimeout(save, PAUSE_MS);
+    clearTimeout(row.pause);
+    row.pause = setTimeout(() => save(list, row), PAUSE_MS);
   };
-  area.onchange = save;
-  note.append(area);
+  area.onchange = () => save(list, row);
+  const said = make("p", "small ask");
+  said.setAttribute("role", "alert");
+  note.append(area, said);
 
   const acts = make("div", "acts");
   const up = button("", "↑ Up", () => step(-1));
@@ -104,7 +125,7 @@ function newRow(list) {
   acts.append(up, down, elsewhere, remove);
 
   row.append(order, figure, told, note, acts);
-  row.parts = { number, figure, image, none, caption, facts, citation, licence, area, up, down, elsewhere, remove };
+  row.parts = { number, figure, image, none, caption, facts, citation, licence, area, said, up, down, elsewhere, remove };
   return row;
 }
 
@@ -130,9 +151,8 @@ function fill(row, item, place, data) {
   for (const part of [p.facts, p.citation, p.licence]) part.hidden = !part.textContent;
   p.area.maxLength = data.longest;
   p.area.setAttribute("aria-label", `Note on figure ${place + 1}: ${brief}`);
-  if (row.typed !== undefined && asKept(row.typed) === item.note) row.typed = row.sent = undefined;
-  // What is being typed is left alone; Python hears of it soon.
-  if (row.typed === undefined && p.area.value !== item.note && !p.area.matches(":focus")) p.area.value = item.note;
+  // What was typed here is newer than what Python had read.
+  if (row.typed === undefined && p.area.value !== item.note) p.area.value = item.note;
   p.up.disabled = place === 0;
   p.down.disabled = place === data.items.length - 1;
   p.up.setAttribute("aria-label", `Move up: ${brief}`);
@@ -177,15 +197,17 @@ export default function ({ data, parentElement, setTriggerValue }) {
     list.ondrop = (event) => event.preventDefault();
     parentElement.append(list);
   }
-  list.send = (act, id, more = {}) => {
-    const notes = {};
-    for (const row of list.children) {
-      if (row.typed === undefined) continue;
-      notes[row.dataset.id] = row.typed;
-      row.sent = row.typed;
-    }
-    setTriggerValue("change", { act, id, notes, ...more });
+  list.send = async (act, id, more = {}) => {
+    const tray = list.dataset.tray;
+    await Promise.all([...list.children].map((row) => save(list, row)));
+    setTriggerValue("change", { tray, act, id, ...more });
   };
+  if (list.dataset.tray !== data.tray) {
+    for (const row of list.children) save(list, row);
+    list.replaceChildren();
+    list.dataset.tray = data.tray;
+  }
+  list.address = data.address;
   if (list.dragged) return;  // data that comes while a row is in the hand is drawn with the next
   const kept = new Map([...list.children].map((row) => [row.dataset.id, row]));
   const rows = data.items.map((item, place) => {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -13,9 +14,13 @@ from medclip_search.app.gallery import thumbnail_address
 from medclip_search.exports.citations import references
 from medclip_search.exports.licences import Sharing, sharing, sharing_sentence
 from medclip_search.exports.tables import GONE
-from medclip_search.exports.tray import Kept
+from medclip_search.exports.tray import Kept, Tray
 from medclip_search.state.trays import MOST_NOTE
 
+ADDRESS = "api/v1/trays"
+"""Where the browser finds the trays, relative to the page."""
+
+_KEY = "tray-list"
 _HERE = Path(__file__).parent
 _mount = st.components.v2.component(
     "medclip_tray_list",
@@ -26,34 +31,36 @@ _mount = st.components.v2.component(
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What was done to a case: at which place it is to be (from 0), or into which tray to go.
+    """What was done to a case of a tray: where it is to be (from 0), or into which tray to go."""
 
-    ``notes`` are all that were typed and not yet sent, by case id.
-    """
-
-    act: Literal["open", "note", "place", "remove", "move", "copy"]
+    tray: str
     id: str
+    act: Literal["open", "place", "remove", "move", "copy"]
     place: int = 0
     to: str = ""
-    notes: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def tray_list(
-    kept: Sequence[Kept], others: Sequence[str], *, key: str, on_change: Callable[[Change], None]
-) -> None:
-    """Draw the cases; ``others`` are the trays that they can be moved or copied to."""
+def tray_list(tray: Tray, others: Sequence[str], on_change: Callable[[Change], None]) -> None:
+    """Draw the cases; ``others`` are the trays that they can be moved or copied to.
+
+    Notes go from the browser to the API as they are typed: a page that is left meanwhile loses
+    none, and nothing is drawn anew under the hand. They are saved before ``on_change`` is called.
+    """
 
     def heard() -> None:
-        change = getattr(st.session_state[key], "change", None)
+        change = getattr(st.session_state[_KEY], "change", None)
         if change:
             on_change(Change(**change))
 
+    # One component for all trays: what one that goes and comes back hears, Streamlit may drop.
     _mount(
-        key=key,
+        key=_KEY,
         data={
-            "items": [_item(one) for one in kept],
+            "tray": tray.name,
+            "items": [_item(one) for one in tray.kept],
             "others": list(others),
             "longest": MOST_NOTE,
+            "address": f"{ADDRESS}/{quote(tray.name, safe='')}",
         },
         on_change_change=heard,
     )

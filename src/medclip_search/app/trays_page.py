@@ -19,7 +19,7 @@ from medclip_search.app.tray import (
     telling_troubles,
     undo_bar,
 )
-from medclip_search.app.tray_list import Change, tray_list
+from medclip_search.app.tray_list import ADDRESS, Change, tray_list
 from medclip_search.errors import MedClipError
 from medclip_search.exports.importing import MOST_BYTES, import_tray
 from medclip_search.exports.tray import Tray, read_tray
@@ -85,9 +85,11 @@ def _head(shared: Shared, library: Library) -> None:
         )
         there = _any(shared, library)
 
+        new_name = f"new-name-of-{name}"
+
         def rename() -> None:
             with telling_troubles():
-                state.rename_tray(LOCAL_USER, library.id, name, st.session_state["new-name"])
+                state.rename_tray(LOCAL_USER, library.id, name, st.session_state[new_name])
                 forget_undo()
             st.session_state["renaming"] = False
 
@@ -101,7 +103,7 @@ def _head(shared: Shared, library: Library) -> None:
             ),
             st.form("rename", border=False),
         ):
-            st.text_input("New name", value=name, key="new-name", max_chars=MOST_NAME)
+            st.text_input("New name", value=name, key=new_name, max_chars=MOST_NAME)
             st.form_submit_button("Rename", on_click=rename)
 
         def delete() -> None:
@@ -123,32 +125,29 @@ _EMPTY = "Stars on cards put figures into this tray. They stay when you close th
 
 
 def _list(shared: Shared, library: Library, session: Session, kept: Tray) -> None:
-    state, name = shared.state, kept.name
-    where = (LOCAL_USER, library.id)
+    state, where = shared.state, (LOCAL_USER, library.id)
 
     def heard(change: Change) -> None:
         with telling_troubles():
-            # Notes typed since they were sent last come with whatever is done.
-            for case_id, note in change.notes.items():
-                state.note_in_tray(*where, case_id, note, name)
+            # Of a tray that was just renamed the browser may not have heard.
+            name = change.tray if change.tray in state.trays(*where) else kept.name
             if change.act == "open":
                 session.opened = change.id
             elif change.act == "place":
                 state.place_in_tray(*where, change.id, change.place, name)
-            elif change.act != "note":
+            else:
                 before = state.tray(*where, name)
                 forget_undo()
                 if change.act == "remove":
-                    state.remove_from_tray(*where, change.id, name)
-                    remember_undo(Undo("Taken out", name, before))
+                    if state.remove_from_tray(*where, change.id, name):
+                        remember_undo(Undo("Taken out", name, before))
                 elif change.act == "copy":
                     state.copy_to_tray(*where, change.id, change.to, name)
-                else:
-                    state.move_to_tray(*where, change.id, change.to, name)
+                elif state.move_to_tray(*where, change.id, change.to, name):
                     remember_undo(Undo(f"Moved to {change.to}; undo puts it back", name, before))
 
-    others = [one for one in state.trays(*where) if one != name]
-    tray_list(kept.kept, others, key=f"kept-{name}", on_change=heard)
+    others = [one for one in state.trays(*where) if one != kept.name]
+    tray_list(kept, others, heard)
     if not kept.kept:
         st.info("This tray is empty. Stars on cards put figures into it.")
 
@@ -158,7 +157,7 @@ def _exports(kept: Tray) -> None:
         return
     links = []
     for form, (label, says) in _EXPORTS.items():
-        address = f"api/v1/trays/{quote(kept.name, safe='')}/export?format={form}"
+        address = f"{ADDRESS}/{quote(kept.name, safe='')}/export?format={form}"
         links.append(f'<a href="{html.escape(address)}" title="{says}" download>{label}</a>')
     row = f'<div class="medclip-exports"><span>Save as</span>{"".join(links)}</div>'
     st.html(f"{_STYLE}{row}")

@@ -20,6 +20,7 @@ from medclip_search import NOT_FOR_DIAGNOSIS
 from medclip_search.api import Library
 from medclip_search.search.query import Query
 from medclip_search.state import LOCAL_USER, State
+from tests.app.test_accessible import faults
 
 if TYPE_CHECKING:
     from tests.app.conftest import Served
@@ -289,3 +290,17 @@ def test_a_case_opens_from_its_tray_and_is_searched_with(
     cards = page.locator('[role=list][aria-label="Figures found"] .card')
     expect(cards.first).to_be_visible(timeout=LONG)
     expect(page.get_by_text(re.compile("^Figure "))).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault_in_a_tray(
+    three: list[str], page: Page, served: Served, scheme: str
+) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    with Library.open(served.library) as library, State.open(served.state) as state:
+        state.create_tray(LOCAL_USER, library.id, "Other")
+        state.add_to_tray(LOCAL_USER, library.id, "vanished", "Day 1")
+    open_trays(page, served, 4)
+    rows(page).first.get_by_role("button", name=re.compile("^Take out")).click()
+    expect(page.get_by_role("button", name="Undo")).to_be_visible(timeout=LONG)
+    assert faults(page) == []

@@ -46,6 +46,10 @@ def look(page: Page) -> Locator:
     page.get_by_role("link", name="Library").click()
     canvas = page.locator("canvas[data-points]")
     expect(canvas).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("Words are ranked over captions")).to_be_visible(timeout=LONG)
+    before = None
+    while before != (before := canvas.bounding_box()):  # the sidebar goes, and charts come
+        page.wait_for_timeout(500)
     return canvas
 
 

@@ -21,7 +21,7 @@ NEIGHBOURS = 5
 """So many neighbours place what was not projected."""
 
 _PERPLEXITY = 30.0
-_STEPS = 500  # half of them apart: 10,000 take 25 to 45 s on one core, and are as good after 500
+_STEPS = 500  # 1,000 keep no more neighbours (docs/benchmarks.md); 10,000 points take 27 s
 _SEED = 0
 
 

@@ -73,6 +73,30 @@ def clear_filters() -> None:
         st.session_state.pop(f"filter-{name}", None)
 
 
+def chosen() -> dict[str, list[str]]:
+    """What was chosen, by field; of ``year`` the first and the last."""
+    years = st.session_state.get(_YEAR) or ()
+    found = {name: _chosen(name) for name in FIELDS} | {"year": [str(year) for year in years]}
+    return {name: values for name, values in found.items() if values}
+
+
+def narrow(choice: Mapping[str, Sequence[str]]) -> None:
+    """Choose, in the form of ``chosen``; what is not named lets all through."""
+    clear_filters()
+    for name, values in choice.items():
+        if values and name in FIELDS:
+            st.session_state[f"filter-{name}"] = list(values)
+    if years := choice.get("year"):
+        st.session_state[_YEAR] = (int(years[0]), int(years[1]))
+
+
+def known_values(shared: Shared, library: Library, name: str) -> Mapping[str, int]:
+    """The values that can be chosen of a field, with how often the library has each."""
+    if name not in counted_fields(shared, library):
+        return {}
+    return _library_counts(shared, library, name)
+
+
 def any_of(name: str, values: Sequence[str]) -> str:
     """The filter that holds for any of some values, whatever characters are in them."""
     quoted = ('"' + value.replace('"', '""') + '"' for value in values)

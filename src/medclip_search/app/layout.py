@@ -31,6 +31,16 @@ def arrangement(shared: Shared, library: Library) -> Arrangement:
     )
 
 
+def laid_out() -> tuple[Sort, bool]:
+    """The order that was chosen, and whether figures of one article are stacked."""
+    return st.session_state.get(_SORT, "relevance"), st.session_state.get(_STACK, True)
+
+
+def lay(sort: Sort, *, stacked: bool) -> None:
+    """Choose the order, and whether to stack; before they are drawn."""
+    st.session_state[_SORT], st.session_state[_STACK] = sort, stacked
+
+
 def headline(shared: Shared, library: Library, hits: Hits, facets: Facets | None) -> None:
     """Say how many there are, and let the order and the stacks be chosen."""
     with st.container(horizontal=True, vertical_alignment="center", key="headline"):
@@ -43,9 +53,9 @@ def headline(shared: Shared, library: Library, hits: Hits, facets: Facets | None
             st.caption(f"{facets.cases:,} {have} your words, the others are near", width="content")
         st.space("stretch")
         if _has_articles(shared, library):
+            st.session_state.setdefault(_STACK, True)
             st.toggle(
                 "Stack articles",
-                value=True,
                 key=_STACK,
                 help="Figures of one article lie in one stack, which opens",
             )

@@ -11,6 +11,7 @@ from medclip_search.app.help_page import help_page
 from medclip_search.app.library_page import library_page
 from medclip_search.app.pages import navigate
 from medclip_search.app.search_page import search_page
+from medclip_search.app.session import Session
 from medclip_search.app.theme import PAGE_STYLE
 from medclip_search.app.trays_page import trays_page
 
@@ -27,7 +28,10 @@ def main() -> None:
         st.Page(library_page, title="Library", url_path="library"),
         st.Page(help_page, title="Help", url_path="help"),
     ]
-    navigate(pages).run()
+    page = navigate(pages)
+    if page is not pages[0]:
+        Session.current().address = None  # the address that the search page left is gone
+    page.run()
 
 
 main()

@@ -29,9 +29,12 @@ def results(
 ) -> Facets | bool:
     """Search and draw the answers; their counts, or whether anything is asked."""
     reading = Reading.current()
-    asked = session.key(), where, session.area, shared.version
+    narrowed = (*where, str(session.weights()))
+    asked = session.key(), narrowed, session.area, shared.version
     laid = arrangement(shared, library)
     reading.follow(asked, laid)
+    if session.turn_to is not None:
+        reading.page, session.turn_to = session.turn_to, None
     try:
         feedback = shared.state.feedback(LOCAL_USER, library.id, session.key())
         starred = {entry.case_id for entry in shared.state.tray(LOCAL_USER, library.id)}
@@ -89,7 +92,7 @@ def _search(
     if query is None:
         session.answers = None
         return None
-    asked = (session.key(), where, session.area, laid, feedback, reading.page, shared.version)
+    asked = (reading.question, laid, feedback, reading.page)
     if session.answers is None or session.answers[0] != asked:
         fields = () if reading.facets is not None else counted_fields(shared, library)
         query = replace(query, sort=laid.sort, group=laid.group, facets=fields)

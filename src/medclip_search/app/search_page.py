@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import streamlit as st
 
+from medclip_search.api import Library
+from medclip_search.app.address import follow_address, write_address
 from medclip_search.app.ask import search_bar
 from medclip_search.app.case_view import open_case
 from medclip_search.app.filters import filters, filters_in_force
@@ -12,9 +16,10 @@ from medclip_search.app.results import results
 from medclip_search.app.session import Session
 from medclip_search.app.tray import tray
 from medclip_search.app.welcome import welcome
-from medclip_search.errors import MedClipError
+from medclip_search.errors import MedClipError, StateError
 from medclip_search.search.facets import Facets
-from medclip_search.server.shared import current
+from medclip_search.server.shared import Shared, current
+from medclip_search.state import LOCAL_USER
 
 
 def search_page() -> None:
@@ -29,6 +34,7 @@ def search_page() -> None:
     except MedClipError as error:
         st.error(str(error))
         return
+    follow_address(shared, library, session)
     _brand(len(library), pictures=pictures > 0)
     where = filters_in_force()
     search_bar(shared, library, session, where, pictures=pictures > 0)
@@ -37,6 +43,8 @@ def search_page() -> None:
         welcome(shared, library, session)
     with narrowing:
         filters(shared, library, answered if isinstance(answered, Facets) else None)
+    write_address(session)
+    _keep(shared, library, session, where)
     if session.opened is not None:
         # Opened once: a dialog that was closed is not to come back at the next run.
         opened, session.opened = session.opened, None
@@ -44,6 +52,15 @@ def search_page() -> None:
     elif session.opened_image is not None:
         image, session.opened_image = session.opened_image, None
         open_query_image(session, image)
+
+
+def _keep(shared: Shared, library: Library, session: Session, where: tuple[str, ...]) -> None:
+    """Remember a search that was answered, once."""
+    past = session.past(where)
+    if past and past != session.kept and session.answers is not None:
+        session.kept = past
+        with suppress(StateError):  # the tray beside says what is wrong
+            shared.state.keep_search(LOCAL_USER, library.id, past)
 
 
 def _brand(cases: int, *, pictures: bool) -> None:

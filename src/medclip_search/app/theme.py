@@ -36,6 +36,7 @@ PAGE_STYLE = """
   /* Quiet, but with the contrast of WCAG AA, which Streamlit's own captions miss. */
   [data-testid="stCaptionContainer"] { opacity: 1; }
   [data-testid="stCaptionContainer"] p { color: light-dark(#545d66, #a9b3bc); }
+  [class*="st-key-chip-unwanted"] { border-style: dashed; border-color: #c4473a; }
   /* As high as the row of examples, which stays until the answers are complete. */
   .st-key-headline { min-height: 2.5rem; }
   /* At the foot of the window wherever one reads, above the notice: cards do not move for it. */

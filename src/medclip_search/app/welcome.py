@@ -10,6 +10,7 @@ from medclip_search.api import Library
 from medclip_search.app.ask import search_with_figure
 from medclip_search.app.filters import any_of
 from medclip_search.app.gallery import Act, Card, gallery
+from medclip_search.app.recent import recent_on_empty_page
 from medclip_search.app.session import Session
 from medclip_search.cases import Case
 from medclip_search.errors import MedClipError
@@ -48,6 +49,7 @@ def welcome(shared: Shared, library: Library, session: Session) -> None:
                 st.button(
                     words, key=f"example-{number}", on_click=session.ask, kwargs={"words": words}
                 )
+    recent_on_empty_page(shared, library, session)
     if figures:
         st.markdown("##### Or search with one of these figures")
 

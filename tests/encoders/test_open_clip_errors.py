@@ -132,6 +132,12 @@ def test_a_pointer_in_place_of_weights(copy: Path) -> None:
     assert "a Git LFS pointer, not the weights; run 'git lfs pull'" in refusal(copy)
 
 
+def test_a_web_page_in_place_of_weights(copy: Path) -> None:
+    """What a download gives where one has to log in, or to consent."""
+    (copy / WEIGHTS).write_bytes(b"\n<!DOCTYPE html>\n<html>Sign in</html>\n")
+    assert "cannot be loaded: a web page, not the weights; download it again" in refusal(copy)
+
+
 def test_weights_that_would_run_a_program(copy: Path) -> None:
     """A pickle with anything but numbers in it is not opened."""
     import torch

@@ -41,12 +41,12 @@ def test_moves_are_counted_and_the_weightiest_reason_is_told() -> None:
     )
 
 
-def test_a_picture_that_speaks_against_its_case_is_told_of_one_and_of_several() -> None:
-    against = (-3.0, "its picture speaks against it")
+def test_a_picture_unlike_what_is_liked_is_told_of_one_and_of_several() -> None:
+    against = (-3.0, "looks less like what you like than expected")
     two = changes(page("abc"), [hit(1, "c"), hit(2, "a", against), hit(3, "b", against)])
-    assert str(two).endswith("2 that fell have pictures that speak against them.")
+    assert str(two).endswith("2 that fell look less like what you like than expected.")
     one = changes(page("ab"), [hit(1, "b"), hit(2, "a", against)])
-    assert str(one).endswith("1 that fell has a picture that speaks against it.")
+    assert str(one).endswith("1 that fell looks less like what you like than expected.")
 
 
 def test_nothing_moved_is_said() -> None:

@@ -78,10 +78,6 @@ def _lines(hit: Hit) -> Sequence[WeightLine]:
 
 def _told(says: str, count: int) -> str:
     """What is said of one hit, of so many: ``mentions`` becomes ``mention``."""
-    if says == "its picture speaks against it":
-        if count == 1:
-            return "has a picture that speaks against it"
-        return "have pictures that speak against them"
     verbs = (("also mentions ", "also mention "), ("mentions ", "mention "))
     for one, several in (*verbs, ("has ", "have "), ("looks ", "look ")):
         if count > 1 and says.startswith(one):

@@ -92,9 +92,15 @@ def as_written(case: Case, text: TextIndex) -> dict[str, str]:
 
 
 def images_say(said: float, given: Given) -> str:
-    """What likeness to the judged pictures says."""
+    """What likeness to the judged pictures says.
+
+    Against a case speaks likeness to what is disliked, or less likeness to what is liked than its
+    rank explains: it may still look much like that.
+    """
     if said < 0:
-        return "its picture speaks against it"
+        disliked = "like what you dislike" if given.dislikes or not given.likes else ""
+        less = "less like what you like than expected" if given.likes else ""
+        return f"looks {', or '.join(filter(None, (less, disliked)))}"
     return "looks like what you like" if given.likes else "looks like what your tray holds"
 
 

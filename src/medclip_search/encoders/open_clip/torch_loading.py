@@ -148,10 +148,10 @@ def _load_weights(open_clip: Any, network: Any, source: Source) -> None:
     """Fill the network from the file; a pickle of anything but numbers is not opened."""
     import torch
 
-    path = source.weights
+    path, head = source.weights, b""
     try:
         with path.open("rb") as file:
-            pointer = file.read(30).startswith(b"version https://git-lfs")
+            head = file.read(30)
         with torch.serialization.safe_globals(_numbers()):
             if source.pmc_clip:
                 pmc_clip.load_weights(network, path)
@@ -159,8 +159,10 @@ def _load_weights(open_clip: Any, network: Any, source: Source) -> None:
                 open_clip.load_checkpoint(network, str(path))
     except Exception as error:  # PyTorch, pickle, zip and safetensors each have their own
         said = str(error)
-        if pointer:
+        if head.startswith(b"version https://git-lfs"):
             reason = "a Git LFS pointer, not the weights; run 'git lfs pull' where it came from"
+        elif head.lstrip().startswith(b"<"):
+            reason = "a web page, not the weights; download it again, or by a browser"
         elif "Weights only" in said:
             reason = (
                 "it holds more than numbers, and opening that could run a program; save its "

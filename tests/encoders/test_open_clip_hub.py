@@ -87,6 +87,8 @@ def test_a_checkpoint_without_its_configuration(tmp_path: Path) -> None:
     # The same file beside nothing at all.
     model = f"ViT-L-14={folder / 'BMC_CLIP_CF.pt'}"
     assert encoder(tmp_path, CLOSED, "open_clip", model, "")[0] == said
+    # And its folder, as 'hf download' leaves it.
+    assert encoder(tmp_path, CLOSED, "open_clip", str(folder), "")[0] == said
 
 
 def test_without_a_network(tmp_path: Path) -> None:

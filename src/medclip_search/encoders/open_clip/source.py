@@ -135,6 +135,9 @@ def _in_folder(folder: Path, name: str | None) -> Source:
     label = str(folder)
     theirs = None if (folder / CONFIG).is_file() else pmc_clip.config_in(folder)
     if theirs is None and not (folder / CONFIG).is_file():
+        for architecture, file in _BARE.values():  # downloaded as the hub's messages say
+            if (folder / file).is_file():
+                return _checkpoint(architecture, folder / file, label, name)
         raise EncoderUnavailableError(
             f"{label}: has no {CONFIG} (nor, for PMC-CLIP's checkpoint, {pmc_clip.CONFIG}); give "
             "the folder of a model of open_clip, or one that 'medclip-search encoder export' wrote"

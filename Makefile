@@ -46,7 +46,7 @@ bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.facets_speed
 	$(BIN)/python -m benchmarks.roco_captions $${MEDCLIP_TEST_DATA:-../shared/data}/roco
 
-# The README's picture, taken from the running app in headless Chromium.
+# The app's main states at three sizes in both themes, taken in headless Chromium.
 screenshots: $(VENV)/.test
 	$(BIN)/medclip-search build libraries/sample --corpus sample
 	$(BIN)/python tools/screenshots.py libraries/sample --words "axial CT" \

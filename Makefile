@@ -30,7 +30,10 @@ bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.vector_index
 	$(BIN)/python -m benchmarks.compact_medpix
 	$(BIN)/python -m benchmarks.compact_choices
-	$(BIN)/python -m benchmarks.medpix_library
+	$(BIN)/python -m benchmarks.medpix_library --library libraries/medpix
+	$(BIN)/python -m benchmarks.map libraries/medpix
+	$(BIN)/python -m benchmarks.app_latency libraries/medpix
+	$(BIN)/python -m benchmarks.app_sessions libraries/medpix
 	$(BIN)/python -m benchmarks.duplicates
 	$(BIN)/python -m benchmarks.diversity
 	$(BIN)/python -m benchmarks.clip_runtimes

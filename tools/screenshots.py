@@ -63,8 +63,10 @@ def ask(page: Page, words: str, image: Path | None = None) -> None:
     if image is not None:
         with page.expect_file_chooser() as chooser:
             bar.locator("button").first.click()
-        chooser.value.set_files(image)
+        with page.expect_event("requestfinished", lambda request: "upload_file" in request.url):
+            chooser.value.set_files(image)
         expect(bar.get_by_text(image.name[:8])).to_be_visible(timeout=PATIENCE)
+        page.wait_for_timeout(500)  # the bar hears of it a moment later
     bar.locator("textarea").fill(words)
     bar.locator("textarea").press("Enter")
     expect(cards(page).locator("img").first).to_have_class("loaded", timeout=PATIENCE)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,20 +36,24 @@ START_S = 60
 
 @dataclass
 class Served:
-    """`medclip-search serve` over a library, restarted at will with the same state."""
+    """`medclip-search serve` over a library, restarted at will with the same state.
+
+    ``before`` is Python that its process runs first.
+    """
 
     library: Path
     state: Path
+    before: str = ""
     process: subprocess.Popen[str] | None = field(default=None)
     addresses: list[str] = field(default_factory=list[str])
 
     @property
     def address(self) -> str:
-        """Where it answers now; each start takes a free port."""
+        """Where it answers now; each start takes a free port, or the one that it is told."""
         return self.addresses[-1]
 
-    def start(self) -> None:
-        command = [sys.executable, "-c", _SERVE, str(self.library)]
+    def start(self, port: int = 0) -> None:
+        command = [sys.executable, "-c", self.before + _SERVE, str(self.library), str(port)]
         environment = os.environ | {"MEDCLIP_STATE": str(self.state), "PYTHONFAULTHANDLER": "1"}
         self.process = subprocess.Popen(
             command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -76,7 +81,7 @@ _SERVE = """
 import resource, sys
 from medclip_search.server.main import serve
 resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
-serve(sys.argv[1], port=0)
+serve(sys.argv[1], port=int(sys.argv[2]))
 """
 
 
@@ -148,6 +153,13 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, served: Served) -> Iterator[Page]:
     """The app's page, opened; any script error in it fails the test."""
+    with looking(browser, served) as opened:
+        yield opened
+
+
+@contextmanager
+def looking(browser: Browser, served: Served) -> Iterator[Page]:
+    """The page of a server, opened in a browser that was never there."""
     errors: list[str] = []
     elsewhere: list[str] = []
     context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)

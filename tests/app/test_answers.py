@@ -141,6 +141,7 @@ def test_pages_follow_one_another_and_begin_at_their_top(page: Page) -> None:
     expect(cards(page).first.locator(".rank")).to_have_text("25", timeout=LONG)
     ask(page, "effusion")
     expect(cards(page).first.locator(".rank")).to_have_text("1", timeout=LONG)
+    expect(pages).to_have_count(1, timeout=LONG)  # that of the last search goes with its page
     expect(pages.locator('[aria-current="page"], [aria-pressed="true"]')).to_have_text("1")
 
 

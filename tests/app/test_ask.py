@@ -127,3 +127,16 @@ def test_a_second_picture_joins_and_either_can_stay_alone(page: Page, pictures: 
     opened(page, "figure 7.png").get_by_role("button", name="alone").click()
     expect(chip(page, "figure 9.png")).to_have_count(0, timeout=LONG)
     assert captions(page)[0].endswith("number 7")
+
+
+def test_a_card_is_searched_with(page: Page) -> None:
+    found(page, "cyst")
+    mine = captions(page)[2]
+    cards(page).nth(2).get_by_role("button", name=re.compile("^Search with this figure")).click()
+    expect(chip(page, "Figure ")).to_be_visible(timeout=LONG)
+    expect(chip(page, "“cyst”")).to_have_count(0)
+    expect(cards(page).first.locator(".text")).to_have_text(mine, timeout=LONG)
+    cards(page).nth(1).locator(".figure").focus()
+    second = captions(page)[1]
+    page.keyboard.press("f")
+    expect(cards(page).first.locator(".text")).to_have_text(second, timeout=LONG)

@@ -14,7 +14,7 @@ from medclip_search.errors import MedClipError
 from medclip_search.search.regions import Box
 from medclip_search.server.shared import Shared
 
-_BAR = "bar"
+_BAR, _HEARD = "bar", "bar-heard"
 _PLACEHOLDER = "Type words, or drop or paste a figure (PNG, JPEG, TIFF, DICOM …), or both"
 
 
@@ -24,7 +24,10 @@ def search_bar(
     """The bar and, under it, what is being searched; ``pictures``: whether images can be asked."""
 
     def submitted() -> None:
-        value: Any = st.session_state[_BAR]
+        st.session_state[_HEARD] = True
+        hear(st.session_state[_BAR])
+
+    def hear(value: Any) -> None:
         text, files = (value.text, value.files) if pictures else (value, ())
         images, troubles = read_uploads(files, shared.secret)
         # New words take the place of those before, as in any search bar; new pictures join those
@@ -37,12 +40,16 @@ def search_bar(
 
     # Outside a container, Streamlit puts the bar at the page's foot.
     with st.container(key="searchbar"):
-        st.chat_input(
+        value = st.chat_input(
             _PLACEHOLDER if pictures else "Type words",
             key=_BAR,
             accept_file="multiple" if pictures else False,
             on_submit=submitted,
         )
+    if value is not None and not st.session_state.pop(_HEARD, False):
+        # The first gesture after the server was restarted: it knows of no callback yet.
+        hear(value)
+        st.rerun()
     for trouble in session.troubles:
         st.error(trouble, icon=":material/error:")
     if session.notice:

@@ -5,7 +5,10 @@ const STAR = '<path d="M12 3.5l2.6 5.5 6 .8-4.4 4.2 1.1 6L12 17.1 6.7 20l1.1-6L3
 const THUMB = '<path d="M3 10.5h3.5v9H3z"/><path d="M6.5 11l4.2-7.4c1.5.1 2.4 1.3 2.1 2.8L12 9.8h6.4' +
   'c1.4 0 2.3 1.2 2 2.5l-1.3 5.6c-.2.9-1 1.6-2 1.6H6.5"/>';
 
+const LENS = '<circle cx="10.5" cy="10.5" r="6.5"/><path d="M15.5 15.5L21 21"/>';
+
 const ACTS = {
+  search: { icon: LENS, off: "Search with this figure", style: "search", letter: "f" },
   star: { icon: STAR, on: "In the tray: take out", off: "Put into the tray", style: "star", letter: "s" },
   like: { icon: THUMB, on: "Liked: take back", off: "More like this", style: "up", letter: "l" },
   dislike: { icon: THUMB, on: "Disliked: take back", off: "Less like this", style: "down", letter: "d" },
@@ -117,6 +120,7 @@ function fill(card, item, data, send) {
       button.innerHTML = `<svg viewBox="0 0 24 24" aria-hidden="true">${act.icon}</svg>`;
       button.setAttribute("aria-keyshortcuts", act.letter);
       button.onclick = () => {
+        if (!act.on) return send(name, card.dataset.id);
         // Answer the hand at once; Python's answer follows and is what counts.
         button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
         send(name, card.dataset.id);
@@ -124,7 +128,8 @@ function fill(card, item, data, send) {
       buttons[name] = button;
       acts.append(button);
     }
-    button.setAttribute("aria-pressed", String(pressed));
+    if (act.on) button.setAttribute("aria-pressed", String(pressed));
+    button.hidden = name === "search" && !item.thumbnail;
     button.title = `${pressed ? act.on : act.off} (${act.letter})`;
     button.setAttribute("aria-label", `${pressed ? act.on : act.off}: ${brief.slice(0, 80)}`);
   }

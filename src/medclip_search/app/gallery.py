@@ -14,7 +14,7 @@ from medclip_search.cases import Case
 from medclip_search.indexes.text.highlighting import Highlight
 from medclip_search.search.hits import Hit
 
-Act = Literal["open", "star", "like", "dislike", "stack"]
+Act = Literal["open", "search", "star", "like", "dislike", "stack"]
 
 _HERE = Path(__file__).parent
 _mount = st.components.v2.component(

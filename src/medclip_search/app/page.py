@@ -15,13 +15,21 @@ from medclip_search.app.session import Session
 from medclip_search.app.theme import PAGE_STYLE
 from medclip_search.app.trays_page import trays_page
 
+_LOST = (
+    "The server does not answer. Start it again with <code>medclip-search serve LIBRARY</code>, at "
+    "the same address: this page then goes on by itself, with the search that its address holds."
+)
+
 
 def main() -> None:
     """Draw the notice, the ways to the pages, and the page that was chosen."""
     # An icon of our own: Streamlit would fetch a named one from a server on the internet.
     icon = Path(__file__).with_name("icon.svg")
     st.set_page_config(page_title="MedClip Search", page_icon=str(icon), layout="wide")
-    st.html(f'{PAGE_STYLE}<div class="medclip-notice" role="note">{NOT_FOR_DIAGNOSIS}</div>')
+    st.html(
+        f'{PAGE_STYLE}<div class="medclip-lost" role="alert">{_LOST}</div>'
+        f'<div class="medclip-notice" role="note">{NOT_FOR_DIAGNOSIS}</div>'
+    )
     pages = [
         st.Page(search_page, title="Search", url_path="search", default=True),
         st.Page(trays_page, title="Trays", url_path="trays"),

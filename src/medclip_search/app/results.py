@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from medclip_search.api import Library
+from medclip_search.app.ask import search_with_figure
 from medclip_search.app.filters import counted_fields
 from medclip_search.app.gallery import Act, Card, gallery
 from medclip_search.app.layout import arrangement, headline
@@ -15,6 +18,7 @@ from medclip_search.app.session import Session
 from medclip_search.app.steering import judge, steering
 from medclip_search.app.theme import plain
 from medclip_search.app.tray import toggle
+from medclip_search.app.waiting import awaited, begun
 from medclip_search.errors import MedClipError
 from medclip_search.search.changes import changes
 from medclip_search.search.engine import DEEPEST
@@ -28,6 +32,7 @@ def results(
     shared: Shared, library: Library, session: Session, where: tuple[str, ...]
 ) -> Facets | bool:
     """Search and draw the answers; their counts, or whether anything is asked."""
+    place = st.empty()
     reading = Reading.current()
     narrowed = (*where, str(session.weights()))
     asked = session.key(), narrowed, session.area, shared.version
@@ -38,7 +43,7 @@ def results(
     try:
         feedback = shared.state.feedback(LOCAL_USER, library.id, session.key())
         starred = {entry.case_id for entry in shared.state.tray(LOCAL_USER, library.id)}
-        hits = _search(shared, library, session, where, laid, feedback, starred)
+        hits = _search(shared, library, session, where, laid, feedback, starred, place)
     except MedClipError as error:
         st.error(str(error))
         return True
@@ -53,6 +58,8 @@ def results(
     def heard(act: Act, case_id: str) -> None:
         if act == "open":
             session.opened = case_id
+        elif act == "search":
+            search_with_figure(library, session, case_id)
         elif act == "star":
             toggle(shared, library, session, case_id)
         elif act == "stack":
@@ -65,6 +72,7 @@ def results(
         key="results",
         label="Figures found",
         on_gesture=heard,
+        acts=("search", "star", "like", "dislike"),
         page=[str(asked), reading.page],
     )
     _pages(reading, hits)
@@ -80,6 +88,7 @@ def _search(
     laid: Arrangement,
     feedback: Feedback,
     starred: set[str],
+    place: DeltaGenerator,
 ) -> Hits | None:
     """The page of hits, searched for anew only where the question or the library has changed.
 
@@ -97,7 +106,8 @@ def _search(
         fields = () if reading.facets is not None else counted_fields(shared, library)
         query = replace(query, sort=laid.sort, group=laid.group, facets=fields)
         start = (reading.page - 1) * PAGE
-        hits = library.search(query, min(PAGE, DEEPEST - start), start=start)
+        search = partial(library.search, query, min(PAGE, DEEPEST - start), start=start)
+        hits = awaited(begun(session.tasks, asked, search), place)
         reading.facets = reading.facets if hits.facets is None else hits.facets
         if reading.judged is not None:
             reading.changed = changes(reading.judged, hits)

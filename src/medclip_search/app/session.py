@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import streamlit as st
 from PIL import Image
 
+from medclip_search.app.waiting import Task
 from medclip_search.errors import QueryError
 from medclip_search.images.samples import Samples, read_samples
 from medclip_search.indexes.map import Area
@@ -106,7 +107,7 @@ class Session:
     ``troubles`` are what went wrong and ``notice`` what is worth knowing, in sentences. ``joined``
     are the tokens of images that were added to others just now. ``address`` is the page's as it was
     written or read last, ``turn_to`` the page of answers that it names; ``kept`` is the search that
-    went last into the history.
+    went last into the history, ``tasks`` are searches under way.
     """
 
     texts: list[QueryWords] = field(default_factory=lambda: list[QueryWords]())
@@ -118,6 +119,7 @@ class Session:
     notice: str = ""
     joined: tuple[str, ...] = ()
     answers: tuple[object, Hits] | None = None
+    tasks: list[Task[Hits]] = field(default_factory=lambda: list[Task[Hits]]())
     answered: str = ""
     address: dict[str, list[str]] | None = None
     turn_to: int | None = None

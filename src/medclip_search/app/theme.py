@@ -27,6 +27,16 @@ PAGE_STYLE = """
     background: Canvas; color: inherit;
     border-top: 1px solid color-mix(in srgb, currentColor 18%, transparent);
   }
+  .medclip-lost, .medclip-waiting { position: fixed; inset: auto auto 2.2rem 2rem; z-index: 999991;
+    max-width: 40rem; padding: .5rem 1rem; border-radius: 6px; background: #17212b; color: #fff;
+    border: 1px solid #6b7885; font-size: .9rem; }
+  /* Shown after a while: a short break mends itself. */
+  .medclip-lost { visibility: hidden; }
+  .stApp:not([data-test-connection-state="CONNECTED"]) .medclip-lost { visibility: visible;
+    transition: visibility 0s 1.5s; }
+  /* Streamlit's own box then asks whether one is connected to the internet. */
+  body:has(.stApp:not([data-test-connection-state="CONNECTED"]))
+    [data-testid="stDialog"]:not(:has([data-testid="stVerticalBlock"])) { display: none; }
   /* Here and not with the chips: what is drawn before its style comes jumps when it does. */
   .medclip-chip { display: flex; align-items: center; gap: .6rem; max-width: 24rem; }
   .medclip-chip img { height: 64px; max-width: 128px; background: #000; object-fit: contain;
@@ -36,6 +46,7 @@ PAGE_STYLE = """
   /* Quiet, but with the contrast of WCAG AA, which Streamlit's own captions miss. */
   [data-testid="stCaptionContainer"] { opacity: 1; }
   [data-testid="stCaptionContainer"] p { color: light-dark(#545d66, #a9b3bc); }
+  [data-testid="stPopoverButton"][aria-expanded="true"] { color: inherit; }
   [class*="st-key-chip-unwanted"] { border-style: dashed; border-color: #c4473a; }
   /* As high as the row of examples, which stays until the answers are complete. */
   .st-key-headline { min-height: 2.5rem; }

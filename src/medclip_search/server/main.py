@@ -16,6 +16,7 @@ from streamlit.web import bootstrap
 
 from medclip_search import app as pages
 from medclip_search.api import Library
+from medclip_search.app import waiting
 from medclip_search.app.theme import THEME
 from medclip_search.errors import MedClipError, UsageError
 from medclip_search.server import guard, shared, uploads
@@ -113,7 +114,7 @@ def _let_threads_end() -> None:
     """
     last = time.monotonic() + _GRACE_S
     for thread in threading.enumerate():
-        if thread.name.startswith(("ScriptRunner", "AnyIO worker")):
+        if thread.name.startswith(("ScriptRunner", "AnyIO worker", waiting.THREAD)):
             thread.join(max(0.0, last - time.monotonic()))
 
 

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.app.using import LONG, ask, captions, cards, chip, found, headline
+from tests.app.using import LONG, ask, captions, cards, chip, found, headline, press_all
 
 
 def value(page: Page, name: str) -> Locator:
@@ -80,3 +80,16 @@ def test_filters_outlive_a_look_at_the_help(page: Page) -> None:
     page.get_by_role("link", name="Search").click()
     expect(box(page, "CT")).to_be_checked(timeout=LONG)
     expect(cards(page).filter(has_not_text="Axial CT")).to_have_count(0, timeout=LONG)
+
+
+def test_values_ticked_and_let_go_in_quick_succession_all_count(page: Page) -> None:
+    found(page, "nodule")
+    modality = page.locator(".facets .field").filter(has_text="Modality").locator("input")
+    for ticked in (True, False):
+        press_all(modality, 3)
+        for name in ("CT", "MR", "US"):
+            expect(box(page, name)).to_be_checked(checked=ticked, timeout=LONG)
+        many = 3 if ticked else 0
+        expect(page).to_have_url(
+            re.compile(rf"^(?:(?!modality=).)*(?:modality=\w+&?){{{many}}}$"), timeout=LONG
+        )

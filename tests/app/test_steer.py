@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.app.using import LONG, ask, captions, cards, found
+from tests.app.using import LONG, ask, captions, cards, found, press_all
 
 
 def bar(page: Page) -> Locator:
@@ -101,3 +101,16 @@ def test_who_wants_calm_sees_no_gliding_and_others_do(page: Page) -> None:
         expect(bar(page)).to_contain_text("1 dislike.", timeout=LONG)
         expect(bar(page)).to_contain_text("moved")
         assert (page.evaluate("window.glided") > 0) == glides
+
+
+def test_every_one_of_several_quick_gestures_counts(page: Page) -> None:
+    found(page, "nodule")
+    press_all(cards(page).locator(".act.up"), 4)
+    expect(bar(page)).to_contain_text("Re-ranked by 4 likes.", timeout=LONG)
+    press_all(cards(page).locator(".act.star"), 3)
+    expect(page.get_by_text("Tray (3)")).to_be_visible(timeout=LONG)
+    # Each is undone by itself, and what was answered is not heard again.
+    bar(page).get_by_role("button", name="Undo").click()
+    expect(bar(page)).to_contain_text("Re-ranked by 3 likes.", timeout=LONG)
+    cards(page).last.locator(".act.down").click()
+    expect(bar(page)).to_contain_text("Re-ranked by 3 likes and 1 dislike.", timeout=LONG)

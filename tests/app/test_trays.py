@@ -21,6 +21,7 @@ from medclip_search.api import Library
 from medclip_search.search.query import Query
 from medclip_search.state import LOCAL_USER, State
 from tests.app.test_accessible import faults
+from tests.app.using import found, press_all
 
 if TYPE_CHECKING:
     from tests.app.conftest import Served
@@ -157,7 +158,7 @@ def test_trays_are_made_chosen_renamed_and_deleted_with_a_way_back(
     assert kept(served, "Day 2") == []
     page.get_by_role("button", name="Undo").click()
     becomes(page, served, "Day 2", [(b, ""), (c, "")])
-    expect(chooser(page)).to_have_value("Day 2 (2)", timeout=LONG)
+    expect(chooser(page)).to_have_value("Day 2", timeout=LONG)
 
 
 def chooser(page: Page) -> Locator:
@@ -194,6 +195,16 @@ def test_a_star_goes_into_the_chosen_tray_and_a_note_is_not_lost_with_it(
     expect(page.get_by_text("Taken out, with its note")).to_be_visible(timeout=LONG)
     page.get_by_role("button", name="Undo").click()
     becomes(page, served, "Other", [(three[0], "mine")])
+
+
+def test_quick_stars_go_into_one_tray(page: Page, served: Served) -> None:
+    """How many a tray holds changes meanwhile: no tray is made of what it was called with that."""
+    found(page, "nodule")
+    for count, said in ((3, "Tray (3)"), (2, "Tray (1)"), (1, "Tray (2)")):
+        press_all(page.locator('[aria-label="Figures found"] .act.star'), count)
+        expect(page.get_by_text(said)).to_be_visible(timeout=LONG)
+    with Library.open(served.library) as library, State.open(served.state) as state:
+        assert state.trays(LOCAL_USER, library.id) == {"Favourites": 2}
 
 
 def test_every_export_is_a_file_that_others_read(

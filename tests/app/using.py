@@ -66,3 +66,12 @@ def found(page: Page, words: str) -> list[str]:
     expect(chip(page, f"“{words}”")).to_be_visible(timeout=LONG)
     expect(headline(page)).to_be_visible(timeout=LONG)
     return captions(page)
+
+
+def press_all(buttons: Locator, count: int) -> None:
+    """Press the first so many, one after the other, sooner than any of them is answered."""
+    buttons.evaluate_all(
+        """(all, count) =>
+            all.slice(0, count).forEach((one, i) => setTimeout(() => one.click(), 20 * i))""",
+        count,
+    )

@@ -147,7 +147,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     root = make("div", "facets");
     parentElement.append(root);
   }
-  const send = (field, value) => setTriggerValue("choice", { field, value });
+  const say = gestures(root, data.answered, setTriggerValue);
+  const send = (field, value) => say({ field, value });
   const says = keep(root, " says", "p", "says");
   says.textContent = data.says;
   says.hidden = !data.says;

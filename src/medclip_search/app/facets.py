@@ -9,13 +9,15 @@ from typing import Any
 
 import streamlit as st
 
+from medclip_search.app.gestures import SCRIPT, answered, hearing
+
 Field = str
 
 _HERE = Path(__file__).parent
 _mount = st.components.v2.component(
     "medclip_facets",
     css=(_HERE / "facets.css").read_text("utf-8"),
-    js=(_HERE / "facets.js").read_text("utf-8"),
+    js=SCRIPT + (_HERE / "facets.js").read_text("utf-8"),
 )
 _KEY = "facets"
 
@@ -52,11 +54,9 @@ def facets(
     what was counted.
     """
 
-    def heard() -> None:
-        choice = getattr(st.session_state[_KEY], "choice", None)
-        if choice:
-            value = choice["value"]
-            on_choice(choice["field"], tuple(value) if isinstance(value, list) else value)
+    def heard(choice: Any) -> None:
+        value = choice["value"]
+        on_choice(choice["field"], tuple(value) if isinstance(value, list) else value)
 
     _mount(
         key=_KEY,
@@ -64,6 +64,7 @@ def facets(
             "fields": [asdict(one) for one in fields],
             "years": None if years is None else asdict(years),
             "says": says,
+            "answered": answered(_KEY),
         },
-        on_choice_change=heard,
+        on_gesture_change=hearing(_KEY, heard),
     )

@@ -200,7 +200,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   list.className = data.layout;
   list.setAttribute("aria-label", data.label);
-  const send = (act, id) => setTriggerValue("gesture", { act, id });
+  const say = gestures(list, data.answered, setTriggerValue);
+  const send = (act, id) => say({ act, id });
   // Cards are kept by id, so that a new order moves pictures instead of loading them again.
   const old = [...list.children];
   const kept = new Map(old.map((card) => [card.dataset.id, card]));

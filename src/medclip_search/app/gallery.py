@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
+from medclip_search.app.gestures import SCRIPT, answered, hearing
 from medclip_search.cases import Case
 from medclip_search.indexes.text.highlighting import Highlight
 from medclip_search.search.hits import Hit
@@ -20,7 +21,7 @@ _HERE = Path(__file__).parent
 _mount = st.components.v2.component(
     "medclip_gallery",
     css=(_HERE / "gallery.css").read_text("utf-8"),
-    js=(_HERE / "gallery.js").read_text("utf-8"),
+    js=SCRIPT + (_HERE / "gallery.js").read_text("utf-8"),
 )
 
 _LICENCES = {"commercial": "Free to reuse", "noncommercial": "Non-commercial"}
@@ -135,10 +136,8 @@ def gallery(
     the list for them. Where ``page`` becomes another, the page scrolls to the list's beginning.
     """
 
-    def heard() -> None:
-        gesture = getattr(st.session_state[key], "gesture", None)
-        if gesture:
-            on_gesture(gesture["act"], gesture["id"])
+    def heard(gesture: Any) -> None:
+        on_gesture(gesture["act"], gesture["id"])
 
     _mount(
         key=key,
@@ -149,7 +148,8 @@ def gallery(
             "label": label,
             "verb": verb,
             "page": page,
+            "answered": answered(key),
         },
         width="content" if layout == "strip" else "stretch",
-        on_gesture_change=heard,
+        on_gesture_change=hearing(key, heard),
     )

@@ -87,7 +87,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   const chart = root.chart;
   chart.data = data;
-  chart.send = (act, more) => setTriggerValue("gesture", { act, ...more });
+  const say = gestures(chart, data.answered, setTriggerValue);
+  chart.send = (act, more) => say({ act, ...more });
   chart.box = null; // what was drawn has been heard, and is in the data
   chart.load(data.address);
   chart.draw();

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
 
+from medclip_search.app.gestures import SCRIPT, answered, hearing
 from medclip_search.indexes.map import Area
 
 _HERE = Path(__file__).parent
 _mount = st.components.v2.component(
     "medclip_map",
     css=(_HERE / "map.css").read_text("utf-8"),
-    js="\n".join((_HERE / name).read_text("utf-8") for name in ("map_chart.js", "map.js")),
+    js="\n".join(
+        [SCRIPT, *((_HERE / name).read_text("utf-8") for name in ("map_chart.js", "map.js"))]
+    ),
 )
 
 
@@ -55,11 +59,10 @@ def library_map(
     """
     key = "map"
 
-    def heard() -> None:
-        gesture = getattr(st.session_state[key], "gesture", None)
-        if gesture and gesture["act"] == "open":
+    def heard(gesture: Any) -> None:
+        if gesture["act"] == "open":
             on_open(gesture["id"])
-        elif gesture:
+        else:
             x, y, width, height = gesture["area"] or (0, 0, 0, 0)
             on_area((x, y, width, height) if gesture["area"] else None)
 
@@ -73,6 +76,7 @@ def library_map(
             "asked": [asdict(one) for one in asked],
             "area": area,
             "label": label,
+            "answered": answered(key),
         },
-        on_gesture_change=heard,
+        on_gesture_change=hearing(key, heard),
     )

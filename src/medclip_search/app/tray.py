@@ -64,8 +64,9 @@ def chooser(shared: Shared, library: Library, *, label: str, key: str) -> str:
     """Let the user choose the current tray, or type the name of a new one; gives its name."""
     state = shared.state
     current = state.current_tray(LOCAL_USER, library.id)
-    counts = state.trays(LOCAL_USER, library.id)
-    names = list(counts) or [current]
+    # Names alone: the browser sends back what it shows, and a count that has changed meanwhile
+    # would come back as a new tray's name.
+    names = list(state.trays(LOCAL_USER, library.id)) or [current]
 
     def chosen() -> None:
         name = st.session_state[key]
@@ -81,7 +82,6 @@ def chooser(shared: Shared, library: Library, *, label: str, key: str) -> str:
         names,
         key=key,
         accept_new_options=True,
-        format_func=lambda name: f"{name} ({counts.get(name, 0)})",
         on_change=chosen,
         help="Choose a tray, or type the name of a new one",
     )

@@ -197,10 +197,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
     list.ondrop = (event) => event.preventDefault();
     parentElement.append(list);
   }
+  const say = gestures(list, data.answered, setTriggerValue);
   list.send = async (act, id, more = {}) => {
     const tray = list.dataset.tray;
     await Promise.all([...list.children].map((row) => save(list, row)));
-    setTriggerValue("change", { tray, act, id, ...more });
+    say({ tray, act, id, ...more });
   };
   if (list.dataset.tray !== data.tray) {
     for (const row of list.children) save(list, row);

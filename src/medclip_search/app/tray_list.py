@@ -11,6 +11,7 @@ from urllib.parse import quote
 import streamlit as st
 
 from medclip_search.app.gallery import thumbnail_address
+from medclip_search.app.gestures import SCRIPT, answered, hearing
 from medclip_search.exports.citations import references
 from medclip_search.exports.licences import Sharing, sharing, sharing_sentence
 from medclip_search.exports.tables import GONE
@@ -25,7 +26,7 @@ _HERE = Path(__file__).parent
 _mount = st.components.v2.component(
     "medclip_tray_list",
     css=(_HERE / "tray_list.css").read_text("utf-8"),
-    js=(_HERE / "tray_list.js").read_text("utf-8"),
+    js=SCRIPT + (_HERE / "tray_list.js").read_text("utf-8"),
 )
 
 
@@ -47,10 +48,8 @@ def tray_list(tray: Tray, others: Sequence[str], on_change: Callable[[Change], N
     none, and nothing is drawn anew under the hand. They are saved before ``on_change`` is called.
     """
 
-    def heard() -> None:
-        change = getattr(st.session_state[_KEY], "change", None)
-        if change:
-            on_change(Change(**change))
+    def heard(change: Any) -> None:
+        on_change(Change(**change))
 
     # One component for all trays: what one that goes and comes back hears, Streamlit may drop.
     _mount(
@@ -61,8 +60,9 @@ def tray_list(tray: Tray, others: Sequence[str], on_change: Callable[[Change], N
             "others": list(others),
             "longest": MOST_NOTE,
             "address": f"{ADDRESS}/{quote(tray.name, safe='')}",
+            "answered": answered(_KEY),
         },
-        on_change_change=heard,
+        on_gesture_change=hearing(_KEY, heard),
     )
 
 

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import streamlit as st
 
 from medclip_search import NOT_FOR_DIAGNOSIS
+from medclip_search.app.gestures import SCRIPT, answered, hearing
 from medclip_search.cases import Case
 from medclip_search.search.regions import Box
 
@@ -30,6 +31,7 @@ _mount = st.components.v2.component(
             "const Panzoom = ((module) => { const exports = module.exports;",
             _PANZOOM,
             "return module.exports; })({ exports: {} });",
+            SCRIPT,
             *_SCRIPTS,
         ]
     ),
@@ -101,15 +103,13 @@ def viewer(
     viewer goes.
     """
 
-    def heard() -> None:
-        told = getattr(st.session_state[key], "gesture", None)
-        if told:
-            drawn = told.get("box")
-            box = None
-            if drawn:  # to a ten-thousandth, so that the same box has the same name
-                x, y, width, height = (round(float(one), 4) for one in drawn)
-                box = (x, y, min(width, 1 - x), min(height, 1 - y))
-            on_gesture(Gesture(told["act"], told.get("id", ""), box))
+    def heard(told: Any) -> None:
+        drawn = told.get("box")
+        box = None
+        if drawn:  # to a ten-thousandth, so that the same box has the same name
+            x, y, width, height = (round(float(one), 4) for one in drawn)
+            box = (x, y, min(width, 1 - x), min(height, 1 - y))
+        on_gesture(Gesture(told["act"], told.get("id", ""), box))
 
     _mount(
         key=key,
@@ -122,6 +122,7 @@ def viewer(
             "letters": list(letters),
             "home": home,
             "notice": NOT_FOR_DIAGNOSIS,
+            "answered": answered(key),
         },
-        on_gesture_change=heard,
+        on_gesture_change=hearing(key, heard),
     )

@@ -291,7 +291,7 @@ const viewers = new WeakMap();
 export default function ({ data, parentElement, setTriggerValue }) {
   let viewer = viewers.get(parentElement);
   if (!viewer) viewers.set(parentElement, (viewer = new Viewer(parentElement)));
-  viewer.update(data, (gesture) => setTriggerValue("gesture", gesture));
+  viewer.update(data, gestures(viewer, data.answered, setTriggerValue));
   // Streamlit also calls this where one drawing overtook another: only what left the page is closed.
   return () => setTimeout(() => {
     if (parentElement.isConnected || !viewers.has(parentElement)) return;

@@ -3,14 +3,16 @@
     python -m benchmarks.app_sessions LIBRARY [--sessions 20] [--rounds 5] [--searches 500]
 
 So many tabs press Enter at once, round after round, each with other words: p50 and p95 from Enter
-to cards, by each page's own clock. Then one tab makes so many searches, every tenth turned to its
-second page and every twentieth judged; the server's private memory (RssAnon) is told before, half
-way, and after. The browser shares the machine with the server: at once, most of the time is its.
+to cards, by each page's own clock. The browser shares the machine with the server, and at once most
+of the time is the browser's: so the server's own processor time is told too. Then one tab makes so
+many searches, every tenth turned to its second page and every twentieth judged; the server's
+private memory (RssAnon) is told before, half way, and after.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +29,12 @@ def private(pid: int) -> float:
     found = re.search(r"RssAnon:\s+(\d+) kB", status)
     assert found
     return int(found[1]) / 1024
+
+
+def worked(pid: int) -> float:
+    """The processor time that a process has used, in seconds."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def at_once(pages: Sequence[Page], asked: Sequence[str]) -> list[float]:
@@ -65,24 +73,30 @@ def main() -> None:
         start = private(pid)
         pages = [opened(browser, address) for _ in range(given.sessions)]
         taken: list[float] = []
+        before = 0.0
         for turn in range(given.rounds + 1):
             words = asked[turn * given.sessions : (turn + 1) * given.sessions]
             times = at_once(pages, words)
-            taken += times if turn else []  # each tab's first draws the grid for the first time
+            if turn:
+                taken += times
+            else:  # each tab's first draws the grid for the first time
+                before = worked(pid)
+        each = (worked(pid) - before) / len(taken) * 1000
         p50, p95 = np.quantile(taken, [0.5, 0.95])
         print(f"{given.sessions} sessions at once: Enter to cards p50 {p50:.0f}, p95 {p95:.0f} ms")
+        print(f"the server's part of the processor: {each:.0f} ms a search")
         print(f"private memory: {start:.0f} MB at first, {private(pid):.0f} MB with all of them")
         for page in pages:
             page.context.close()
         page = opened(browser, address)
         half = given.searches // 2
         sitting(page, asked[many : many + 20])  # what is loaded once is not the session's
-        before = private(pid)
+        begun = private(pid)
         sitting(page, asked[many + 20 : many + half])
         between = private(pid)
         sitting(page, asked[many + half :])
         print(
-            f"{given.searches} searches in one tab: {before:.0f} MB after 20, {between:.0f} MB "
+            f"{given.searches} searches in one tab: {begun:.0f} MB after 20, {between:.0f} MB "
             f"after {half}, {private(pid):.0f} MB in the end"
         )
         browser.close()

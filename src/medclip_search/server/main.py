@@ -13,6 +13,7 @@ import uvicorn
 from starlette.routing import Mount
 from streamlit.starlette import App
 from streamlit.web import bootstrap
+from threadpoolctl import threadpool_limits
 
 from medclip_search import app as pages
 from medclip_search.api import Library
@@ -52,7 +53,9 @@ def serve(
         State.open() as state,
     ):
         listening = _listen(host, port)
-        with listening:
+        # Searches run beside one another, and their products are small: more threads than one for
+        # each of them wait for one another, and take many times as long.
+        with listening, threadpool_limits(1, user_api="blas"):
             port = listening.getsockname()[1]
             _configure_streamlit(host, port)
             shared.share(shared.Shared(library, state))

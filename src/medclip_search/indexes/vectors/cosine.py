@@ -74,15 +74,17 @@ class Cosine:
             found[part] = np.einsum("ij,j->i", apart, probe) * inverse_lengths[where[part]]
         return np.clip(found, -1, 1, out=found)
 
-    def pairs(
-        self, rows: Half, inverse_lengths: Doubles, where: Rows, directions: Doubles
-    ) -> Floats:
-        """Cosines of several directions, (a, d), with the rows numbered ``where``: (a, m)."""
-        found = np.empty((len(directions), len(where)), dtype=np.float32)
-        probes = self.probes(directions)
-        for part, wide in blocks(rows, where):
+    def pairs(self, rows: Half, inverse_lengths: Doubles, ones: Rows, others: Rows) -> Floats:
+        """Cosines of the rows numbered ``ones``, (a,), with ``others``, (b,): (a, b)."""
+        found = np.empty((len(ones), len(others)), dtype=np.float32)
+        theirs = np.asarray(rows[ones], dtype=np.float64) - self.mean
+        for part, wide in blocks(rows, others):
             apart = np.asarray(wide, dtype=np.float64) - self.mean
-            found[:, part] = (probes @ apart.T) * inverse_lengths[where[part]]
+            products = theirs @ apart.T
+            if self.stretch is not None:
+                products += self.stretch.gains_of(theirs, apart)
+            found[:, part] = products * inverse_lengths[others[part]]
+        found *= inverse_lengths[ones, None]
         return np.clip(found, -1, 1, out=found)
 
     def inverse_lengths(self, rows: Half) -> Doubles:

@@ -168,9 +168,8 @@ class VectorIndex:
         a, b = self._rows_of(keys_a), self._rows_of(keys_b)
         found = np.full((len(a), len(b)), np.nan, dtype=np.float32)
         rows, columns = np.flatnonzero(a >= 0), np.flatnonzero(b >= 0)
-        directions = self._cosine.directions(self._rows[a[rows]])
         found[np.ix_(rows, columns)] = self._cosine.pairs(
-            self._rows, self._inverse_lengths, b[columns], directions
+            self._rows, self._inverse_lengths, a[rows], b[columns]
         )
         return found
 

@@ -36,6 +36,12 @@ class Stretch:
         """Vectors, (…, d), stretched."""
         return vectors + ((vectors @ self._axes) * self._factors) @ self._axes.T
 
+    def gains_of(self, ones: Doubles, others: Doubles) -> Doubles:
+        """What the products of vectors, (a, d), with others, (b, d), gain by it: (a, b)."""
+        gains = np.asarray(self.gains, dtype=np.float64)
+        found: Doubles = (ones @ self._axes * gains) @ (others @ self._axes).T
+        return found
+
     def gained(self, vectors: Doubles) -> Doubles:
         """What the squared lengths of vectors, (n, d), gain by it, (n,)."""
         found: Doubles = (vectors @ self._axes) ** 2 @ np.asarray(self.gains, dtype=np.float64)

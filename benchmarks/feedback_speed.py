@@ -2,7 +2,7 @@
 
     python -m benchmarks.feedback_speed [--cases 1600000] [--dimension 128]
 
-Captions are put together from ROCO's sentences, vectors are synthetic (``synthetic_vectors``). The
+Captions are put together from ROCO's sentences, vectors are ``clip_like``'s. The
 first ranking (up to 1,000 cases by a caption's four words and by a vector) is not counted: what is
 timed is steering by 3 likes and 3 dislikes, new candidates included, and telling the sums of the
 best 24. Beside the time on the clock stands the processor's, which others' work changes little.
@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.clip_like import ClipLike
 from benchmarks.roco_captions import read_captions
 from benchmarks.settings import data_folder
-from benchmarks.synthetic_vectors import Synthetic
 from medclip_search.cases import Case
 from medclip_search.encoders.base import Encoder, Space
 from medclip_search.indexes.columns import Columns, build_columns
@@ -84,7 +84,7 @@ def make(count: int, dimension: int, folder: Path) -> Made:
     build_columns(cases(), folder / "columns")
     rows = np.lib.format.open_memmap(folder / "rows.npy", "w+", np.float16, (count, dimension))
     start = 0
-    for block, _ in Synthetic(dimension).blocks(count):
+    for block, _ in ClipLike(dimension).blocks(count):
         rows[start : start + len(block)] = block
         start += len(block)
     space = Space("made", dimension, embeds_words=False, centred=True)

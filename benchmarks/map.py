@@ -22,7 +22,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 from sklearn.neighbors import NearestNeighbors
 
-from benchmarks.synthetic_vectors import Synthetic
+from benchmarks.clip_like import ClipLike
 from medclip_search.api import Library
 from medclip_search.indexes.map import SAMPLE, build_map
 from medclip_search.indexes.vectors.cosine import Cosine
@@ -72,7 +72,7 @@ def same_label(
 
 def times(more: int) -> None:
     """Print what a map of ``SAMPLE`` costs, and what ``more`` cases beside them do."""
-    made = Synthetic(512)
+    made = ClipLike(512)
     cosine = Cosine(np.zeros(512, dtype=np.float32))
     for count in (SAMPLE, SAMPLE + more):
         rows = np.concatenate([block for block, _ in made.blocks(count)])

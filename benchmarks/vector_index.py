@@ -5,9 +5,9 @@
     python -m benchmarks.vector_index --dimension 1280 --centred   as `compact` has them
     python -m benchmarks.vector_index --thresholds                 where each engine is the faster
 
-The vectors are synthetic and seeded (``benchmarks/synthetic_vectors.py``); the queries are 200
-others of the same distribution, asked one at a time. Filters keep a share of the rows: at
-random, or whole clusters, so that most queries lie far from everything that may be found.
+The vectors are those of ``benchmarks/clip_like.py``; the queries are 200 other images of the same
+distribution, asked one at a time. Filters keep a share of the rows: at random, or whole kinds (and
+a part of one), so that most queries lie far from everything that may be found.
 Recall@10 is the share of the exact scan's first ten that FAISS finds. Exits 1 below 0.98.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.synthetic_vectors import CLUSTERS, Synthetic
+from benchmarks.clip_like import KINDS, ClipLike
 from medclip_search.encoders.base import Space
 from medclip_search.indexes.vectors import Engine, VectorIndex, build_vector_index, index
 
@@ -32,18 +32,18 @@ SHARES = (0.5, 0.05, 0.005)
 
 
 def make_rows(
-    source: Synthetic, count: int, path: Path
+    source: ClipLike, count: int, path: Path
 ) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
-    """Rows in a memory-mapped file, and the cluster of each."""
+    """Rows in a memory-mapped file, and the kind of each."""
     rows = np.memmap(path, dtype=np.float16, mode="w+", shape=(count, source.dimension))
-    cluster = np.empty(count, dtype=np.int64)
+    kind = np.empty(count, dtype=np.int64)
     start = 0
-    for vectors, clusters in source.blocks(count):
+    for vectors, kinds in source.blocks(count):
         part = slice(start, start + len(vectors))
-        rows[part], cluster[part] = vectors, clusters
+        rows[part], kind[part] = vectors, kinds
         start += len(vectors)
     rows.flush()
-    return rows, cluster
+    return rows, kind
 
 
 def build(
@@ -78,23 +78,23 @@ def recall(found: list[NDArray[np.int64]], truth: list[NDArray[np.int64]]) -> fl
     return float(np.mean([len(np.intersect1d(a, b)) / len(b) for a, b in pairs]))
 
 
-def correlated(cluster: NDArray[np.int64], share: float, seed: int) -> Flags:
-    """Whole clusters in a seeded order, and part of the last, up to the share."""
-    order = np.random.default_rng(seed).permutation(CLUSTERS)
-    place = np.empty(CLUSTERS, dtype=np.int64)
-    place[order] = np.arange(CLUSTERS)
-    kept = np.zeros(len(cluster), dtype=np.bool_)
-    kept[np.argsort(place[cluster], kind="stable")[: round(share * len(cluster))]] = True
+def correlated(kind: NDArray[np.int64], share: float, seed: int) -> Flags:
+    """Whole kinds in a seeded order, and part of the last, up to the share."""
+    order = np.random.default_rng(seed).permutation(KINDS)
+    place = np.empty(KINDS, dtype=np.int64)
+    place[order] = np.arange(KINDS)
+    kept = np.zeros(len(kind), dtype=np.bool_)
+    kept[np.argsort(place[kind], kind="stable")[: round(share * len(kind))]] = True
     return kept
 
 
-def filters(cluster: NDArray[np.int64]) -> dict[str, Flags | None]:
-    """No filter, and each share at random and in whole clusters."""
+def filters(kind: NDArray[np.int64]) -> dict[str, Flags | None]:
+    """No filter, and each share at random and in whole kinds."""
     made: dict[str, Flags | None] = {"none": None}
     for share in SHARES:
         rng = np.random.default_rng(1)
-        made[f"{share:.1%} random"] = rng.random(len(cluster)) < share
-        made[f"{share:.1%} clusters"] = correlated(cluster, share, seed=2)
+        made[f"{share:.1%} random"] = rng.random(len(kind)) < share
+        made[f"{share:.1%} kinds"] = correlated(kind, share, seed=2)
     return made
 
 
@@ -105,9 +105,9 @@ def spread(times: NDArray[np.float64]) -> str:
 
 def compare(options: argparse.Namespace, folder: Path) -> bool:
     """Print the main table; tells whether every recall is high enough."""
-    source = Synthetic(options.dimension)
-    rows, cluster = make_rows(source, options.rows, folder / "rows.f16")
-    queries = source.draw(options.queries, 0)[0].astype(np.float32)
+    source = ClipLike(options.dimension)
+    rows, kind = make_rows(source, options.rows, folder / "rows.f16")
+    queries = source.images(options.queries, 0)[0].astype(np.float32)
     space = Space("synthetic", options.dimension, centred=options.centred)
     exact, exact_seconds, _ = build(rows, folder / "exact", "exact", space)
     faiss, faiss_seconds, megabytes = build(rows, folder / "faiss", "faiss", space)
@@ -119,7 +119,7 @@ def compare(options: argparse.Namespace, folder: Path) -> bool:
     print(f"opened in {1000 * (time.perf_counter() - started):.1f} ms")
     print(f"{'filter':16} {'recall':>7} {'p50':>8} {'p99':>8} ms {'exact p50':>9} {'p99':>8} ms")
     good = True
-    for name, allowed in filters(cluster).items():
+    for name, allowed in filters(kind).items():
         truth, slow = ask(exact, queries, options.k, allowed)
         answers, fast = ask(faiss, queries, options.k, allowed)
         reached = recall(answers, truth)
@@ -131,9 +131,9 @@ def compare(options: argparse.Namespace, folder: Path) -> bool:
 def thresholds(options: argparse.Namespace, folder: Path) -> None:
     """Print both engines' latency by size, and both ways to filter by the number that match."""
     for dimension in (512, 1280):
-        source = Synthetic(dimension)
+        source = ClipLike(dimension)
         space = Space("synthetic", dimension, centred=dimension == 1280)
-        queries = source.draw(options.queries, 0)[0].astype(np.float32)
+        queries = source.images(options.queries, 0)[0].astype(np.float32)
         print(
             f"\n{dimension} dimensions\n{'rows':>8} {'values':>7} {'exact p50':>9} {'p99':>8} ms ",
             end="",
@@ -142,7 +142,7 @@ def thresholds(options: argparse.Namespace, folder: Path) -> None:
         for count in (8192, 16384, 32768, 65536, 131072):
             here = folder / f"{dimension}-{count}"
             here.mkdir()
-            rows, cluster = make_rows(source, count, here / "rows.f16")
+            rows, kind = make_rows(source, count, here / "rows.f16")
             exact, _, _ = build(rows, here / "exact", "exact", space)
             faiss, seconds, _ = build(rows, here / "faiss", "faiss", space)
             truth, slow = ask(exact, queries, options.k, None)
@@ -152,9 +152,9 @@ def thresholds(options: argparse.Namespace, folder: Path) -> None:
                 f"{recall(answers, truth):10.4f} {seconds:7.1f} s",
                 flush=True,
             )
-        print(f"{'matching':>8} of {count}: both ways to answer under a filter of clusters")
+        print(f"{'matching':>8} of {count}: both ways to answer under a filter of kinds")
         for matching in (1024, 2048, 4096, 8192, 16384, 32768, 65536):
-            allowed = correlated(cluster, matching / count, seed=2)
+            allowed = correlated(kind, matching / count, seed=2)
             truth, slow = ask(exact, queries, options.k, allowed)
             answers, fast = _all_by_faiss(faiss, queries, options.k, allowed)
             print(

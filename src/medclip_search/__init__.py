@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from medclip_search.search.facets import Facets
     from medclip_search.search.hits import Hit, Hits, Suggestion
     from medclip_search.search.query import Query
-    from medclip_search.search.regions import Region
+    from medclip_search.search.regions import CaseFigure, Region
 
 __version__ = "0.1.0"
 
@@ -45,6 +45,7 @@ NOT_FOR_DIAGNOSIS = "For research and teaching. Not for diagnosis."
 __all__ = [
     "NOT_FOR_DIAGNOSIS",
     "Case",
+    "CaseFigure",
     "CaseNotFoundError",
     "CorpusError",
     "EncoderError",
@@ -91,6 +92,7 @@ _HOMES = {
     "Hits": "search.hits",
     "Suggestion": "search.hits",
     "Query": "search.query",
+    "CaseFigure": "search.regions",
     "Region": "search.regions",
     "Samples": "images.samples",
 }

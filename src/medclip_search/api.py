@@ -40,6 +40,7 @@ from medclip_search.library.workcatalogue import WorkCatalogue
 from medclip_search.progress import SILENT, Progress
 from medclip_search.search import engine, examples, filters, mapping
 from medclip_search.search.combine import Combiner, read_combiner
+from medclip_search.search.figures import with_figures
 from medclip_search.search.hits import Hits, Suggestion
 from medclip_search.search.mapping import Placed, Points
 from medclip_search.search.query import Query
@@ -116,8 +117,10 @@ class Library:
         """The best ``k`` cases for a query (``k`` >= 1, else ``QueryError``).
 
         With ``start``, those from there on (0 for the best): pages asked for so fit together, cost
-        the same each, and go down to the 1,000th answer.
+        the same each, and go down to the 1,000th answer. A ``CaseFigure`` is a figure of this
+        library: ``CaseNotFoundError`` where there is no such case, ``ImageError`` without a figure.
         """
+        query = with_figures(query, self.figure)
         return engine.search(
             self._generation, query, k, self._reader, self._combiner, self._synonyms, start
         )
@@ -158,6 +161,19 @@ class Library:
         """
         with self._picture(case_id) as (source, frame):
             return read_image(source, frame=frame, name=case_id)
+
+    def figure(self, case_id: str) -> Image.Image:
+        """The picture to search by: ``image``, or where its source is gone the thumbnail.
+
+        Raises ``CaseNotFoundError``, or ``ImageError`` for a case without any.
+        """
+        try:
+            return self.image(case_id)
+        except ImageError:
+            kept = self.thumbnail(case_id)
+            if kept is None:
+                raise
+            return read_image(kept, name=case_id)
 
     def samples(self, case_id: str) -> Samples | None:
         """What a deep picture measured before a window makes grey of it (``images.samples``).
@@ -271,7 +287,7 @@ class Library:
 
         Raises ``QueryError`` where there is no map, ``ImageError`` and ``EncoderError``.
         """
-        return mapping.place(self._generation, query)
+        return mapping.place(self._generation, with_figures(query, self.figure))
 
     def examples(self) -> list[str]:
         """A few short queries in words that this library answers well, for an empty page."""

@@ -192,12 +192,14 @@ def _delete_images(library: Path, *, ask: bool) -> None:
 @_LIBRARY
 @click.argument("words", nargs=-1)
 @click.option("--image", multiple=True, metavar="FILE", help="A picture to find the like of.")
+@click.option("--case", "cases", multiple=True, metavar="ID", help="A case to find the like of.")
 @click.option(
     "--region",
     "regions",
     multiple=True,
     metavar="X,Y,W,H",
-    help="Only this box of the image, in pixels or fractions; one an image, in order, or 'whole'.",
+    help="Only this box of the image, in pixels or fractions; one an image, in order (those of "
+    "cases last), or 'whole'.",
 )
 @click.option(
     "--vector", "vectors", multiple=True, metavar="FILE.npy", help="A vector to find the like of."
@@ -205,6 +207,13 @@ def _delete_images(library: Path, *, ask: bool) -> None:
 @click.option("--space", default="", metavar="NAME", help="Which embedding space it is of.")
 @click.option("--not-words", multiple=True, metavar="W", help="Words that must not stand there.")
 @click.option("--not-image", multiple=True, metavar="FILE", help="A picture to keep away from.")
+@click.option(
+    "--not-case",
+    "not_cases",
+    multiple=True,
+    metavar="ID",
+    help="A case whose figure to keep away from.",
+)
 @click.option(
     "--not-region", "not_regions", multiple=True, metavar="X,Y,W,H", help="Only this box of it."
 )
@@ -292,11 +301,13 @@ def search(
     library: Path,
     words: tuple[str, ...],
     image: tuple[str, ...],
+    cases: tuple[str, ...],
     regions: tuple[str, ...],
     vectors: tuple[str, ...],
     space: str,
     not_words: tuple[str, ...],
     not_image: tuple[str, ...],
+    not_cases: tuple[str, ...],
     not_regions: tuple[str, ...],
     like: tuple[str, ...],
     dislike: tuple[str, ...],
@@ -327,17 +338,21 @@ def search(
     from medclip_search import terminal
     from medclip_search.api import Library
     from medclip_search.search.query import MEASURED, RERANK_MS, Query
-    from medclip_search.search.regions import with_regions
+    from medclip_search.search.regions import CaseFigure, ImageInput, with_regions
 
     if rerank_ms is not None and rerank is None:
         raise UsageError("--rerank-ms: name a cross-encoder too, by --rerank")
+
+    def pictures(files: Sequence[str], ids: Sequence[str]) -> list[ImageInput]:
+        return [*map(Path, files), *map(CaseFigure, ids)]
+
     query = Query(
         text=" ".join(words),
-        image=with_regions([Path(file) for file in image], regions, "--region"),
+        image=with_regions(pictures(image, cases), regions, "--region"),
         vector=[Path(file) for file in vectors],
         space=space,
         not_text=not_words,
-        not_image=with_regions([Path(file) for file in not_image], not_regions, "--not-region"),
+        not_image=with_regions(pictures(not_image, not_cases), not_regions, "--not-region"),
         where=where,
         like=like,
         dislike=dislike,

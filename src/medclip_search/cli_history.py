@@ -49,10 +49,18 @@ def history(library: Path, forget: bool, keep: bool | None, as_json: bool) -> No
 
 
 def _command(library: Path, search: PastSearch) -> str:
-    """The search as a command; figures of cases are named beside it."""
+    """The search as a command; several words are one text there, and their weights told beside."""
     said = ["medclip-search", "search", str(library)]
+    said += [f"--case={one}" for one in search.cases]
+    said += [f"--not-case={one}" for one in search.not_cases]
+    told = ""
+    for part, weights in search.weights.items():
+        numbers = ",".join(f"{one:g}" for one in weights)
+        if part != "words" or len(weights) == 1:
+            said.append(f"--weight={part}={numbers}")
+        else:
+            told = f"  # words weigh {numbers}"
     said += [f"--not-words={one}" for one in search.not_words]
     said += [f"--where={one}" for one in search.where]
     said += ["--", *search.words] if search.words else []
-    figures = [*search.cases, *(f"not {one}" for one in search.not_cases)]
-    return shlex.join(said) + (f"  # figures: {', '.join(figures)}" if figures else "")
+    return shlex.join(said) + told

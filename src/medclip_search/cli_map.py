@@ -13,6 +13,7 @@ import click
 @click.argument("library", type=click.Path(path_type=Path))
 @click.argument("words", nargs=-1)
 @click.option("--image", multiple=True, metavar="FILE", help="Where this picture would stand.")
+@click.option("--case", "cases", multiple=True, metavar="ID", help="The same of a case's figure.")
 @click.option("--where", multiple=True, metavar="KEY=VALUE", help="Only figures that pass.")
 @click.option("--field", "fields", multiple=True, metavar="FIELD", help="A column of its values.")
 @click.option("--most", type=int, metavar="N", help="No more than so many, as if at random.")
@@ -21,6 +22,7 @@ def map_command(
     library: Path,
     words: tuple[str, ...],
     image: tuple[str, ...],
+    cases: tuple[str, ...],
     where: tuple[str, ...],
     fields: tuple[str, ...],
     most: int | None,
@@ -34,9 +36,10 @@ def map_command(
     from medclip_search.api import Library
     from medclip_search.errors import UsageError
     from medclip_search.search.query import Query
+    from medclip_search.search.regions import CaseFigure
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    if not (words or image):
+    if not (words or image or cases):
         with Library.open(library) as opened:
             points = opened.map(most, where, fields)
         writer.writerow(["id", "x", "y", *fields])
@@ -49,11 +52,11 @@ def map_command(
         raise UsageError("--where, --field and --most choose figures: leave words and images out")
     with Library.open(library, model=model) as opened:
         placed, notes = opened.place(
-            Query(text=" ".join(words), image=[Path(file) for file in image])
+            Query(text=" ".join(words), image=[*map(Path, image), *map(CaseFigure, cases)])
         )
     writer.writerow(["part", "x", "y"])
     for one in placed:
-        name = image[one.at] if one.part == "image" else one.part
+        name = (*image, *cases)[one.at] if one.part == "image" else one.part
         writer.writerow([name, f"{one.x:.5f}", f"{one.y:.5f}"])
     for note in notes:
         terminal.say(f"note: {note}")

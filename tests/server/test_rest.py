@@ -23,6 +23,7 @@ from medclip_search.corpora.base import CorpusSpec
 from medclip_search.errors import LibraryDamagedError
 from medclip_search.library.build import build
 from medclip_search.search.query import Query
+from medclip_search.search.regions import CaseFigure, Region
 from medclip_search.server import uploads
 from medclip_search.server.rest import create_api
 
@@ -421,6 +422,32 @@ def test_a_case_is_cited_as_text_or_for_a_reference_manager(client: TestClient, 
         assert answer.headers["content-disposition"].startswith("attachment")
     assert client.get(address, params={"format": "word"}).status_code == 422
     assert client.get("/citations/nobody").status_code == 404
+
+
+def test_a_figure_of_the_library_is_searched_with_by_its_id(
+    client: TestClient, library: Library, ids: Ids
+) -> None:
+    one, gone = ids["chest ct 1"], ids["head mr 2"]
+    by_id = client.post("/search", json={"case": one, "words": "CT"}).json()["hits"]
+    query = Query(text="CT", image=library.image(one))
+    assert [hit["id"] for hit in by_id] == [hit.id for hit in library.search(query)]
+    assert by_id[0]["id"] == one
+    # What is left of one whose source is gone is its thumbnail.
+    assert client.post("/search", json={"case": [gone]}).json()["hits"][0]["id"] == gone
+    # In a form, after the images sent; each with its region, in this order.
+    form = {"case": one, "region": ["whole", "0,0,0.5,0.5"], "not_case": gone}
+    file = {"image": ("query.png", png(library, one))}
+    hits = client.post("/search", data=form, files=file).json()["hits"]
+    asked = Query(
+        image=[library.image(one), Region(CaseFigure(one), (0, 0, 0.5, 0.5))],
+        not_image=CaseFigure(gone),
+    )
+    assert [hit["id"] for hit in hits] == [hit.id for hit in library.search(asked)]
+    placed = client.post("/map/place", json={"case": "nobody"})
+    for answer in (client.post("/search", json={"not_case": "nobody", "words": "x"}), placed):
+        assert answer.status_code == 404
+        assert "nobody" in answer.json()["error"]
+    assert client.post("/search", json={"case": " "}).status_code == 400
 
 
 def test_pages_counts_and_places_of_the_words(client: TestClient) -> None:

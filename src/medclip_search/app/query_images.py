@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from streamlit.runtime import get_instance
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
@@ -22,21 +21,11 @@ def figure_of(library: Library, case_id: str) -> QueryImage:
     case = library.case(case_id)
     return QueryImage(
         f"Figure {case_id}",
-        _figure(library, case_id),
+        library.figure(case_id),
         f"case:{case_id}",
         thumbnail_address(case) or "",
         case_id=case_id,
     )
-
-
-def _figure(library: Library, case_id: str) -> Any:
-    try:
-        return library.image(case_id)
-    except ImageError:
-        kept = library.thumbnail(case_id)
-        if kept is None:
-            raise
-        return read_image(kept, name=case_id)
 
 
 def read_uploads(

@@ -16,7 +16,7 @@ from medclip_search.errors import EncoderUnavailableError
 from medclip_search.images import read_image
 from medclip_search.search import retrieve
 from medclip_search.search.query import Query
-from medclip_search.search.regions import ImageInput, Region, crop
+from medclip_search.search.regions import CaseFigure, ImageInput, Region, crop
 from medclip_search.search.snapshot import Snapshot
 
 _ENCODING = threading.Lock()  # encoders are called from one thread at a time
@@ -96,6 +96,7 @@ def _encoded_images(
 def _picture(source: ImageInput | Region, number: int) -> Image.Image:
     """A query image, or a region of one, decoded in memory; nothing of it is kept."""
     image = source.image if isinstance(source, Region) else source
+    assert not isinstance(image, CaseFigure), "the library puts its pictures in their place"
     if isinstance(image, str | Path):
         name, image = str(image), Path(image)
     else:

@@ -13,8 +13,22 @@ from PIL import Image
 
 from medclip_search.errors import QueryError
 
-ImageInput = str | Path | bytes | Image.Image | NDArray[np.uint8]
-"""A file's path, a file's bytes, a picture, or an array (H, W) or (H, W, 3) of uint8."""
+
+@dataclass(frozen=True, slots=True)
+class CaseFigure:
+    """The figure of a case of the library, by its id: full size, or its thumbnail."""
+
+    id: str
+
+    def __post_init__(self) -> None:
+        if not self.id.strip():
+            raise QueryError("case: an id is blank; give the id of a case")
+        object.__setattr__(self, "id", self.id.strip())
+
+
+ImageInput = str | Path | bytes | Image.Image | NDArray[np.uint8] | CaseFigure
+"""A file's path, a file's bytes, a picture, an array (H, W) or (H, W, 3) of uint8, or the figure
+of a case."""
 
 Box = tuple[float, float, float, float]
 """x, y, width, height, from the upper left corner of the upright picture: in pixels, or, where
@@ -50,7 +64,7 @@ def images_of(
     given: ImageInput | Region | Sequence[ImageInput | Region],
 ) -> tuple[ImageInput | Region, ...]:
     """One image, or several, as a tuple."""
-    if isinstance(given, str | Path | bytes | Image.Image | np.ndarray | Region):
+    if isinstance(given, str | Path | bytes | Image.Image | np.ndarray | CaseFigure | Region):
         return (given,)
     return tuple(given)
 

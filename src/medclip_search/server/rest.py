@@ -39,7 +39,7 @@ from medclip_search.search.query import (
     RERANK_MS,
     Query,
 )
-from medclip_search.search.regions import with_regions
+from medclip_search.search.regions import CaseFigure, ImageInput, with_regions
 from medclip_search.search.sort import Sort
 from medclip_search.server.citations import add_citations
 from medclip_search.server.maps import add_map
@@ -53,7 +53,7 @@ MOST_HITS = 1000
 
 _MOST_ERRORS = 5
 _TEXT_FIELDS = (
-    *("words", "not_words", "where", "like", "dislike", "tray", "not_id"),
+    *("words", "not_words", "case", "not_case", "where", "like", "dislike", "tray", "not_id"),
     *("weights", "expand", "facets", "region", "not_region"),
 )
 _FILE_FIELDS = ("image", "not_image")
@@ -73,6 +73,12 @@ class Search(BaseModel):
 
     words: str | list[str] = Field(default=[], examples=["chest radiograph"])
     not_words: str | list[str] = []
+    case: str | list[str] = Field(
+        default=[], description="ids of cases whose figures to find the like of"
+    )
+    not_case: str | list[str] = Field(
+        default=[], description="ids of cases whose figures to keep away from"
+    )
     where: str | list[str] = Field(
         default=[], description="filters, all of which must hold", examples=[["modality=CT"]]
     )
@@ -84,8 +90,8 @@ class Search(BaseModel):
     not_id: str | list[str] = Field(default=[], description="ids of cases that must not answer")
     region: str | list[str] = Field(
         default=[],
-        description="boxes X,Y,WIDTH,HEIGHT of a form's images, in their order, in pixels or "
-        "fractions; `whole` for none",
+        description="boxes X,Y,WIDTH,HEIGHT of a form's images and then of the cases' figures, in "
+        "their order, in pixels or fractions; `whole` for none",
         examples=[["120,40,200,180"]],
     )
     not_region: str | list[str] = Field(default=[], description="the same of the unwanted images")
@@ -264,9 +270,11 @@ def _query(
 ) -> Query:
     return Query(
         text=body.words,
-        image=with_regions(image, _several(body.region), "region"),
+        image=with_regions(_images(image, body.case), _several(body.region), "region"),
         not_text=body.not_words,
-        not_image=with_regions(not_image, _several(body.not_region), "not_region"),
+        not_image=with_regions(
+            _images(not_image, body.not_case), _several(body.not_region), "not_region"
+        ),
         where=body.where,
         like=body.like,
         dislike=body.dislike,
@@ -287,6 +295,10 @@ def _query(
         facets=body.facets,
         area=body.area,
     )
+
+
+def _images(sent: Sequence[Image.Image], cases: str | list[str]) -> list[ImageInput]:
+    return [*sent, *map(CaseFigure, _several(cases))]
 
 
 def _several(texts: str | list[str]) -> list[str]:

@@ -74,9 +74,9 @@ class ClipLike:
         words = _unit(images + self._gap + noise)
         return images.astype(np.float16), words.astype(np.float16)
 
-    def blocks(self, count: int) -> Iterator[tuple[Half, Kinds]]:
-        """Images in blocks, of streams from 1 on, so that millions are never held at once."""
-        for stream, start in enumerate(range(0, count, BLOCK), start=1):
+    def blocks(self, count: int, first: int = 1) -> Iterator[tuple[Half, Kinds]]:
+        """Images in blocks, of streams from ``first`` on: millions are never held at once."""
+        for stream, start in enumerate(range(0, count, BLOCK), start=first):
             yield self.images(min(BLOCK, count - start), stream)
 
     def _rng(self, stream: int) -> np.random.Generator:

@@ -22,8 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.roco_captions import read_captions
-from benchmarks.settings import data_folder
+from benchmarks.composed_captions import composed, sentences
 from medclip_search.cases import Case
 from medclip_search.encoders.base import Encoder, Space
 from medclip_search.indexes.columns import Columns, build_columns
@@ -67,12 +66,12 @@ class Made:
         return {key: make_case(key, self.sentences) for key in keys}
 
 
-def make_case(key: int, sentences: Sequence[str]) -> Case:
+def make_case(key: int, said: Sequence[str]) -> Case:
     chance = random.Random(key)
     return Case(
         f"c{key:07}",
         "pmc-oa" if chance.random() < 0.9 else "own",
-        " ".join(chance.choices(sentences, k=chance.choice((1, 2, 3)))),
+        composed(said, chance),
         modality=chance.choice(MODALITIES),
         region=chance.choice(REGIONS),
         year=chance.randrange(1998, 2026) if chance.random() < 0.95 else None,
@@ -81,18 +80,17 @@ def make_case(key: int, sentences: Sequence[str]) -> Case:
 
 
 def make(count: int, folder: Path) -> Made:
-    captions = [caption for _, caption in read_captions(data_folder("roco"))]
-    sentences = [one for text in captions for one in re.split(r"(?<=[.;])\s+", text) if one]
+    said = sentences()
     for name in ("text", "columns"):
         (folder / name).mkdir()
 
     def cases() -> Iterator[tuple[int, Case]]:
-        return ((key, make_case(key, sentences)) for key in range(count))
+        return ((key, make_case(key, said)) for key in range(count))
 
     documents = (TextDocument(key, case.id, case.caption) for key, case in cases())
     build_text_index(documents, folder / "text")
     build_columns(cases(), folder / "columns")
-    return Made(Columns.open(folder / "columns"), TextIndex.open(folder / "text"), sentences)
+    return Made(Columns.open(folder / "columns"), TextIndex.open(folder / "text"), said)
 
 
 def questions(made: Made, count: int) -> list[str]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,8 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.clip_like import ClipLike
-from benchmarks.roco_captions import read_captions
-from benchmarks.settings import data_folder
+from benchmarks.composed_captions import composed, sentences
 from medclip_search.cases import Case
 from medclip_search.encoders.base import Encoder, Space
 from medclip_search.indexes.columns import Columns, build_columns
@@ -64,20 +62,19 @@ class Made:
         return {key: make_case(key, self.sentences) for key in keys}
 
 
-def make_case(key: int, sentences: Sequence[str]) -> Case:
+def make_case(key: int, said: Sequence[str]) -> Case:
     chance = random.Random(key)
-    caption = " ".join(chance.choices(sentences, k=chance.choice((1, 2, 3))))
+    caption = composed(said, chance)
     return Case(f"c{key:07}", caption=caption, modality=chance.choice(MODALITIES))
 
 
 def make(count: int, dimension: int, folder: Path) -> Made:
-    captions = [caption for _, caption in read_captions(data_folder("roco"))]
-    sentences = [one for text in captions for one in re.split(r"(?<=[.;])\s+", text) if one]
+    said = sentences()
     for name in ("text", "columns", "vectors"):
         (folder / name).mkdir()
 
     def cases() -> Iterator[tuple[int, Case]]:
-        return ((key, make_case(key, sentences)) for key in range(count))
+        return ((key, make_case(key, said)) for key in range(count))
 
     documents = (TextDocument(key, case.id, case.caption) for key, case in cases())
     build_text_index(documents, folder / "text")
@@ -95,7 +92,7 @@ def make(count: int, dimension: int, folder: Path) -> Made:
         TextIndex.open(folder / "text"),
         {"made": VectorIndex.open(folder / "vectors", rows)},
         {"made": space},
-        sentences,
+        said,
     )
 
 

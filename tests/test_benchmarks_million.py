@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from benchmarks.clip_like import WANTED, ClipLike, statistics
+from benchmarks.large_library import SHARES, SPACE, library_of, write_table
+from medclip_search import Library, Query
+
+ROWS = 1500
+
+
+@pytest.fixture(scope="module")
+def library(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return library_of(tmp_path_factory.mktemp("large"), ROWS)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -24,3 +35,37 @@ def test_made_vectors_depend_on_seed_and_stream_alone() -> None:
     rows = np.concatenate([block for block, _ in ClipLike(64).blocks(9000)])
     assert rows.shape == (9000, 64)
     np.testing.assert_array_equal(rows[8192:], ClipLike(64).images(808, 2)[0])
+
+
+def test_a_large_library_holds_what_was_asked_for_and_filters_keep_their_shares(
+    library: Path,
+) -> None:
+    with Library.open(library) as opened:
+        assert len(opened) == ROWS
+        assert opened.coverage("corpus") == (ROWS, 2)
+        for share, below in SHARES.items():
+            wanted = float(share.removesuffix(" %")) / 100 * ROWS
+            for field in ("random", "place"):
+                passing = len(list(opened.cases(where=[f"{field}<{below}"])))
+                assert passing == pytest.approx(wanted, abs=4 * wanted**0.5 + 1)
+        some = list(opened.cases(where=["place<50"]))  # less than any kind has: all of one
+        near, anywhere = (
+            opened.vectors(SPACE, [case.id for case in chosen]).mean(axis=0)
+            for chosen in (some, list(opened.cases(where=["random<50"])))
+        )
+        assert np.linalg.norm(near) > 0.75 > np.linalg.norm(anywhere)
+        words = opened.search(Query(text=some[0].caption))
+        assert words[0].case.caption == some[0].caption
+
+
+def test_a_large_library_is_made_once(
+    library: Path,
+) -> None:
+    table = library.parent / "pmc.parquet"
+    made, published = table.stat(), (library / "CURRENT").stat()
+    assert library_of(library.parent, ROWS) == library
+    write_table(library.parent, "pmc", ROWS, 1, ["Never said."])
+    assert table.stat() == made
+    assert (library / "CURRENT").stat() == published
+    with pytest.raises(SystemExit, match="name another folder"):
+        library_of(library.parent, ROWS + 1)

@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8501
+ROWS   ?= 1600000
 
 .PHONY: demo test lint biomedclip soak bench screenshots clean
 
@@ -26,6 +27,7 @@ soak: $(VENV)/.test
 	MEDCLIP_KILLS=20 $(BIN)/python -m pytest tests/library/test_kill.py --timeout 3600 $(PYTEST)
 
 # Each prints a table beside a rival or a bound; they want ../shared/data (or MEDCLIP_TEST_DATA).
+# The last ones are of a large library: ROWS=20000 shows in minutes whether they work.
 bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.vector_index
 	$(BIN)/python -m benchmarks.compact_medpix
@@ -48,6 +50,9 @@ bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.feedback_speed
 	$(BIN)/python -m benchmarks.facets_speed
 	$(BIN)/python -m benchmarks.roco_captions $${MEDCLIP_TEST_DATA:-../shared/data}/roco
+	$(BIN)/python -m benchmarks.clip_like
+	$(BIN)/python -m benchmarks.large_library libraries/million --rows $(ROWS)
+	$(BIN)/python -m benchmarks.million_vectors libraries/million/library
 
 # The app's main states at three sizes in both themes, taken in headless Chromium.
 screenshots: $(VENV)/.test

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks import million_vectors
 from benchmarks.clip_like import WANTED, ClipLike, statistics
 from benchmarks.large_library import SHARES, SPACE, library_of, write_table
+from benchmarks.million_vectors import recall
 from medclip_search import Library, Query
 
 ROWS = 1500
+
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a script with arguments, and gives what it printed."""
+
+    def run(main: Callable[[], None], *arguments: object) -> str:
+        monkeypatch.setattr("sys.argv", ["benchmark", *map(str, arguments)])
+        main()
+        return capsys.readouterr().out
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +87,22 @@ def test_a_large_library_is_made_once(
     assert (library / "CURRENT").stat() == published
     with pytest.raises(SystemExit, match="name another folder"):
         library_of(library.parent, ROWS + 1)
+
+
+def test_the_vector_benchmark_judges_a_scan_of_everything_as_perfect(
+    library: Path, run: Run
+) -> None:
+    printed = run(million_vectors.main, library, "--queries", 20, "--scans", 3)
+    lines = [line for line in printed.splitlines() if "recall@10" in line]
+    assert [line[:16].strip() for line in lines] == [
+        "image",
+        "words",
+        *(f"{share} by {how}" for share in SHARES for how in ("chance", "kind")),
+    ]
+    assert all("recall@10 1.0000" in line and "exact p50" in line for line in lines)
+
+
+def test_recall_counts_what_is_missing() -> None:
+    true = np.array([[1, 2, 3, 4], [5, 6, -1, -1], [-1, -1, -1, -1]])
+    answers = [np.array(found) for found in ([4, 3, 9], [6, 5], [])]
+    assert recall(answers, true) == pytest.approx((0.5 + 1) / 2)

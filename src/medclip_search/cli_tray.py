@@ -174,13 +174,13 @@ def export(library: Path, name: str | None, form: str, output: Path | None) -> N
 @click.option("--tray", "name", metavar="NAME", help="What to call it; by default as it was.")
 @click.option("--replace", is_flag=True, help="Take the place of a tray of that name.")
 def import_(library: Path, file: Path, name: str | None, replace: bool) -> None:
-    """Make a tray of one that was exported as JSON."""
+    """Make a tray of one that was exported as JSON or as ZIP."""
     from medclip_search import terminal
-    from medclip_search.exports.importing import MOST_BYTES, import_tray
+    from medclip_search.exports.importing import MOST_FILE, import_tray
 
     try:
         with file.open("rb") as opened_file:
-            content = opened_file.read(MOST_BYTES + 1)
+            content = opened_file.read(MOST_FILE + 1)
     except OSError as error:
         raise TrayFileError(f"{file}: cannot be read ({error.strerror})") from None
     with _opened(library) as (opened, state, user):

@@ -23,7 +23,7 @@ from medclip_search.api import Library, build
 from medclip_search.cases import Case
 from medclip_search.errors import TrayFileError, TrayNotFoundError, UsageError
 from medclip_search.exports.files import export_tray, file_name
-from medclip_search.exports.importing import import_tray
+from medclip_search.exports.importing import MOST_BYTES, import_tray
 from medclip_search.exports.licences import sharing_sentence
 from medclip_search.exports.tables import to_csv, to_json
 from medclip_search.exports.tray import Kept, Tray, read_tray
@@ -211,6 +211,42 @@ def test_json_brings_the_tray_back_into_a_fresh_state(
         assert read_tray(fresh, library, again.name).kept == tray.kept
         import_tray(fresh, library, exported, again.name, replace=True)
         assert fresh.trays(LOCAL_USER, library.id) == {"Lungs: day 1": 5, "Lungs: day 1 (2)": 5}
+
+
+def test_a_zip_brings_the_tray_back_too(tray: Tray, library: Library, tmp_path: Path) -> None:
+    exported = b"".join(export_tray(tray, "zip", library))
+    with State.open(tmp_path / "fresh") as fresh:
+        made = import_tray(fresh, library, exported)
+        assert read_tray(fresh, library, made.name) == tray
+        other = io.BytesIO()
+        with zipfile.ZipFile(other, "w") as archive:
+            archive.writestr("captions.csv", "id")
+        large = io.BytesIO()
+        with zipfile.ZipFile(large, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("tray.json", b" " * (MOST_BYTES + 1))
+        for content, reason in (
+            (exported[:-40], "damaged"),
+            (exported.replace(b"tray.json", b"tray.jsin"), "without a tray.json"),
+            (other.getvalue(), "without a tray.json"),
+            (large.getvalue(), "larger than 16 MB"),
+        ):
+            with pytest.raises(TrayFileError, match=reason):
+                import_tray(fresh, library, content)
+        assert list(fresh.trays(LOCAL_USER, library.id)) == [tray.name]
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        ({"id": "\ud800"}, "case 2 has no id"),
+        ({"id": "b", "note": "x" * 2001}, "case 2: a note has at most"),
+    ],
+)
+def test_what_is_wrong_with_a_file_names_the_case(
+    library: Library, tmp_path: Path, case: dict[str, str], reason: str
+) -> None:
+    with State.open(tmp_path / "fresh") as fresh, pytest.raises(TrayFileError, match=reason):
+        import_tray(fresh, library, json.dumps({"cases": [{"id": "a"}, case]}))
 
 
 def test_another_librarys_figure_of_the_same_id_is_left_out(

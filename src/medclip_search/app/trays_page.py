@@ -21,7 +21,7 @@ from medclip_search.app.tray import (
 )
 from medclip_search.app.tray_list import ADDRESS, Change, tray_list
 from medclip_search.errors import MedClipError
-from medclip_search.exports.importing import MOST_BYTES, import_tray
+from medclip_search.exports.importing import MOST_FILE, import_tray
 from medclip_search.exports.tray import Tray, read_tray
 from medclip_search.server.shared import Shared, current
 from medclip_search.state import LOCAL_USER
@@ -166,7 +166,7 @@ def _exports(kept: Tray) -> None:
 
 
 def _import(shared: Shared, library: Library) -> None:
-    """Take in a tray that was exported as JSON; what was uploaded is dropped at once."""
+    """Take in a tray that was exported as JSON or ZIP; the upload is dropped at once."""
     turn = st.session_state.setdefault("import-turn", 0)
     key = f"import-{turn}"
 
@@ -188,11 +188,11 @@ def _import(shared: Shared, library: Library) -> None:
 
     with st.expander("Import a tray", icon=":material/upload:"):
         st.file_uploader(
-            "A tray exported as JSON",
-            type="json",
+            "A tray exported as JSON or as ZIP",
+            type=["json", "zip"],
             key=key,
             on_change=taken,
-            max_upload_size=MOST_BYTES >> 20,
+            max_upload_size=MOST_FILE >> 20,
         )
     for good, said in st.session_state.pop("imported", []):
         (st.success if good else st.error)(plain(said))

@@ -14,6 +14,9 @@ from medclip_search.exports.pictures import Pictures, png, shown
 from medclip_search.exports.tables import GONE, to_csv, to_json
 from medclip_search.exports.tray import Kept, Tray
 
+TRAY_JSON = "tray.json"
+"""What a ZIP is imported by."""
+
 _README = """{name}: {count} from MedClip Search
 
 {notice}
@@ -22,7 +25,7 @@ figures/         the figures in the order of the tray, as PNG
 captions.csv     captions, notes, what is known of each figure, and how to cite it
 licences.txt     what each figure's licence lets you do
 citations.bib    the same citations for LaTeX and reference managers
-tray.json        to import the tray back into MedClip Search
+tray.json        to import the tray back into MedClip Search, as this ZIP does too
 
 A picture whose name ends in -thumbnail is small, because its full-size file is not
 there any more. Pictures are as the program shows them: 8-bit, windowed, without headers.
@@ -56,7 +59,7 @@ def to_zip(tray: Tray, pictures: Pictures) -> Iterator[bytes]:
                 yield add(files[one.id], png(found.picture))
         yield add("captions.csv", to_csv(tray, files))
         yield add("citations.bib", to_bibtex(tray.references()))
-        yield add("tray.json", to_json(tray))
+        yield add(TRAY_JSON, to_json(tray))
     yield stream.take()
 
 

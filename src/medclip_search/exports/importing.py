@@ -1,24 +1,32 @@
-"""A tray taken back in from the JSON that it was exported as."""
+"""A tray taken back in from the JSON that it was exported as, or the ZIP that has it."""
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from medclip_search.api import Library
-from medclip_search.errors import TrayFileError
+from medclip_search.errors import TrayFileError, UsageError
+from medclip_search.exports.archive import TRAY_JSON
 from medclip_search.exports.tables import FORMAT, VERSION
 from medclip_search.state import DEFAULT_TRAY, LOCAL_USER, State, TrayEntry
 from medclip_search.state.trays import MOST_NAME, tray_name, tray_note
 
 MOST_BYTES = 16 << 20
+"""What the JSON of a tray has at most."""
+MOST_FILE = 64 << 20
+"""What is taken in of a ZIP, with the figures in it."""
 MOST_CASES = 5_000
 """No tray that somebody looks through is larger."""
 
 _MOST_ID = 1_000
+_REMEDY = "give the file that a tray was exported to as JSON or ZIP"
 _TOLD = 5
 
 
@@ -76,15 +84,17 @@ def import_tray(
 
 
 def _parsed(content: bytes | str) -> dict[str, Any]:
+    if isinstance(content, bytes) and content.startswith(b"PK"):
+        content = _unzipped(content)
     if len(content) > MOST_BYTES:
         raise TrayFileError(f"the file is larger than {MOST_BYTES >> 20} MB; no tray is")
     try:
         text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
         whole = json.loads(text)
     except (ValueError, RecursionError):
-        raise TrayFileError("not JSON; give the file that a tray was exported to as JSON") from None
+        raise TrayFileError(f"not JSON; {_REMEDY}") from None
     if not isinstance(whole, dict) or not isinstance(whole.get("cases"), list):
-        raise TrayFileError("not a tray; give the file that one was exported to as JSON")
+        raise TrayFileError(f"not a tray; {_REMEDY}")
     if whole.get("format", FORMAT) != FORMAT or whole.get("version", VERSION) != VERSION:
         raise TrayFileError("a tray in a form that this program does not know; upgrade it")
     if len(whole["cases"]) > MOST_CASES:
@@ -92,11 +102,25 @@ def _parsed(content: bytes | str) -> dict[str, Any]:
     return whole
 
 
+def _unzipped(content: bytes) -> bytes:
+    """The JSON in a ZIP that a tray was exported to; no more of it than is taken."""
+    if len(content) > MOST_FILE:
+        limit = f"larger than {MOST_FILE >> 20} MB"
+        raise TrayFileError(f"the ZIP is {limit}; import the {TRAY_JSON} that is in it")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive, archive.open(TRAY_JSON) as member:
+            return member.read(MOST_BYTES + 1)
+    except KeyError:
+        raise TrayFileError(f"a ZIP without a {TRAY_JSON}; {_REMEDY}") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError):
+        raise TrayFileError(f"a ZIP that is damaged or locked; {_REMEDY}") from None
+
+
 def _entry(number: int, one: object) -> TrayEntry:
     if not isinstance(one, dict):
         raise TrayFileError(f"case {number} is not an object; export the tray again")
     case_id = one.get("id")
-    if not isinstance(case_id, str) or not 0 < len(case_id) <= _MOST_ID:
+    if not isinstance(case_id, str) or not 0 < len(case_id) <= _MOST_ID or _broken(case_id):
         raise TrayFileError(f"case {number} has no id; export the tray again")
     note = one.get("note") or ""
     if not isinstance(note, str):
@@ -105,7 +129,16 @@ def _entry(number: int, one: object) -> TrayEntry:
         added = datetime.fromisoformat(str(one.get("added")))
     except ValueError:
         added = datetime.now(UTC)
-    return TrayEntry(case_id, added if added.tzinfo else added.replace(tzinfo=UTC), tray_note(note))
+    try:
+        note = tray_note(note)
+    except UsageError as error:
+        raise TrayFileError(f"case {number}: {error}") from None
+    return TrayEntry(case_id, added if added.tzinfo else added.replace(tzinfo=UTC), note)
+
+
+def _broken(text: str) -> bool:
+    """Whether it has half a character (a lone surrogate), which JSON can write and UTF-8 cannot."""
+    return any("\ud800" <= one <= "\udfff" for one in text)
 
 
 def _name(whole: dict[str, Any]) -> str:

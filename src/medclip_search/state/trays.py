@@ -182,7 +182,7 @@ class Trays(Database):
             if moved is None:
                 return False
             order.remove(moved)
-            order.insert(max(place, 0), moved)
+            order.insert(min(max(place, 0), len(order)), moved)
             database.executemany(
                 "UPDATE tray_entry SET place = ? WHERE position = ?", list(enumerate(order))
             )

@@ -133,6 +133,29 @@ def test_the_query_image_stands_beside_and_moves_along(page: Page, pictures: Pat
     expect(shown.locator(".pane")).to_have_count(2)
 
 
+def test_query_images_of_one_name_are_told_apart(
+    page: Page, pictures: Path, tmp_path: Path
+) -> None:
+    """A browser calls every picture that is pasted image.png."""
+    pasted = [tmp_path / place / "image.png" for place in "ab"]
+    for number, path in zip((7, 3), pasted, strict=True):
+        path.parent.mkdir()
+        path.write_bytes((pictures / f"figure {number}.png").read_bytes())
+    ask(page, "", *pasted)
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    cards(page).nth(2).locator(".figure").click()
+    beside = viewer(page).locator(".pane").nth(1).locator("img")
+    shown = []
+    for number in (1, 2):
+        choice = page.get_by_role("radio", name=f"Beside image.png ({number})")
+        choice.click()
+        expect(choice).to_be_checked(timeout=LONG)
+        loaded(page, beside)
+        page.wait_for_timeout(500)
+        shown.append(beside.get_attribute("src"))
+    assert shown[0] != shown[1]
+
+
 def test_how_to_cite_is_ready_to_copy_and_to_save(page: Page) -> None:
     dialog = opened(page, "nodule")
     dialog.get_by_text("How to cite").click()

@@ -31,6 +31,7 @@ from medclip_search.indexes.map import Area
 from medclip_search.search.areas import read_area
 from medclip_search.search.engine import DEEPEST
 from medclip_search.search.filters import parse_filter
+from medclip_search.search.query import LONGEST_TEXT
 from medclip_search.search.regions import Region, written
 from medclip_search.search.sort import SORTS, Sort
 from medclip_search.server.shared import Shared
@@ -42,9 +43,7 @@ Address = dict[str, list[str]]
 WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """What a part of a query can weigh in the app."""
 
-LONGEST = 2000
-"""Characters of one text, or of one id, that are read of an address."""
-
+_LONGEST_AREA = 200  # characters
 _CASE, _PART, _UPLOAD = "case:", "part:", "upload:"
 _UNREAD = "Left out of this address: {}. It is not well formed, or names what this library lacks."
 _UPLOADED = (
@@ -212,7 +211,7 @@ def _figure(library: Library, value: str) -> QueryImage:
 
 def _area(address: Mapping[str, Sequence[str]], unread: list[str]) -> Area | tuple[()]:
     try:
-        return read_area("".join(address.get("area", ())[:1])[:LONGEST])
+        return read_area("".join(address.get("area", ())[:1])[:_LONGEST_AREA])
     except QueryError:
         unread.append("an area of the map")
         return ()
@@ -225,7 +224,7 @@ def _written(weights: Sequence[float]) -> list[str]:
 def _several(address: Mapping[str, Sequence[str]], name: str, unread: list[str]) -> list[str]:
     """The values of a parameter that are not blank: so many, and so long, as are asked with."""
     values = [value.strip() for value in address.get(name, ()) if value.strip()]
-    read = [value for value in values if len(value) <= LONGEST][:MOST_PARTS]
+    read = [value for value in values if len(value) <= LONGEST_TEXT][:MOST_PARTS]
     if len(read) < len(values):
         unread.append("words" if name in ("q", "not") else "a figure")
     return read

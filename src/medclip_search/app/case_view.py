@@ -116,19 +116,25 @@ def _compared(session: Session, looking: Looking) -> QueryImage | None:
     """The query image that is beside the figure, and the way to choose it."""
     if not session.images:
         return None
-    names = [image.name for image in session.images]
-    if looking.compared not in names:
+    images = {image.token: image for image in session.images}
+    if looking.compared not in images:
         looking.compared = None
+    # What is pasted has the same name each time.
+    names = [image.name for image in session.images]
+    labels = {
+        token: f"Beside {image.name}{f' ({at + 1})' if names.count(image.name) > 1 else ''}"
+        for at, (token, image) in enumerate(images.items())
+    }
     chosen = st.pills(
         "Beside it",
-        names,
+        list(images),
         default=looking.compared,
         key="compared",
-        format_func=lambda name: f"Beside {name}",
+        format_func=lambda token: labels.get(token, token),
         label_visibility="collapsed",
     )
     looking.compared = chosen
-    return next((image for image in session.images if image.name == chosen), None)
+    return images.get(chosen) if chosen is not None else None
 
 
 def _acts(

@@ -23,7 +23,7 @@ class Looking:
     """The opened case, ``around`` it those of its list, ``last`` the one last seen of these.
 
     ``home`` is the key of the gallery that shows the list.
-    ``compared`` is the name of the query image beside it. ``similar`` is what was found for the
+    ``compared`` is the token of the query image beside it. ``similar`` is what was found for the
     case last looked at.
     """
 

@@ -4,10 +4,10 @@
 
 Asked one at a time by vectors that are not in the library: of images, of words, and of images
 under filters that keep 50, 5, 0.5 and 0.05 % of the cases, by chance (``random``) or by the kinds
-of the vectors (``place``). Beside it stands the exact scan of the same float16 rows, in the same run;
-under a filter it scans what passes. Recall@10 is the share of the true ten that is found; the truth
-is the cosine of every query with every row, in blocks. That has read every row before, so that the
-page cache is warm, where the rows fit into memory.
+of the vectors (``place``). Beside it stands the exact scan of the same float16 rows, in the same
+run; under a filter it scans what passes. Recall@10 is the share of the true ten that is found; the
+truth is the cosine of every query with every row, in blocks. That has read every row before, so
+that the page cache is warm, where the rows fit into memory.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ from medclip_search.library.verify import Finding
 from medclip_search.library.workcatalogue import WorkCatalogue
 from medclip_search.progress import SILENT, Progress
 from medclip_search.search import engine, examples, filters, mapping
+from medclip_search.search.changes import Changes, changes
 from medclip_search.search.combine import Combiner, read_combiner
 from medclip_search.search.figures import with_figures
 from medclip_search.search.hits import Hits, Suggestion
@@ -124,6 +125,19 @@ class Library:
         return engine.search(
             self._generation, query, k, self._reader, self._combiner, self._synonyms, start
         )
+
+    def changes(self, query: Query, hits: Hits) -> Changes | None:
+        """What the likes, dislikes and tray of a query did to the hits that it gave, and why.
+
+        The query is asked again without them, for the same page. ``None`` where there are no likes
+        or dislikes, or nothing else is asked. Raises as ``search``.
+        """
+        asked = query.text or query.image or query.vector or query.where or query.area
+        if not (query.like or query.dislike) or not asked or not hits:
+            return None
+        without = replace(query, like=(), dislike=(), tray=(), facets=(), suggest=0)
+        start = hits.start if hits.start + len(hits) <= engine.DEEPEST else None
+        return changes(self.search(without, len(hits), start), hits)
 
     def suggest(self, query: Query, n: int = 8) -> tuple[Suggestion, ...]:
         """What the best hits of a query are called, the weightiest first (``search.suggest``).

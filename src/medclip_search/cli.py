@@ -224,7 +224,9 @@ def _delete_images(library: Path, *, ask: bool) -> None:
     "--tray", multiple=True, metavar="ID", help="A case you keep: a weak like, if it is near."
 )
 @click.option(
-    "--explain", is_flag=True, help="What likes and dislikes say of each hit, in decibans."
+    "--explain",
+    is_flag=True,
+    help="What likes and dislikes changed, and say of each hit in decibans.",
 )
 @click.option(
     "--where",
@@ -374,12 +376,15 @@ def search(
         library, model=model, rerank=rerank, combiner=combiner, synonyms=synonyms
     ) as opened:
         hits = opened.search(query, k, start)
+        changed = opened.changes(query, hits) if explain else None
     if as_json:
         for hit in hits:
             click.echo(json.dumps(hit.to_json(), ensure_ascii=False))
     else:
         click.echo(terminal.table(hits, explain=explain))
         terminal.say(terminal.closing(hits))
+    if changed is not None:
+        terminal.say(f"by likes and dislikes: {changed}")
     if hits.suggestions:
         terminal.say(terminal.suggested(hits))
     for line in terminal.facet_lines(hits):

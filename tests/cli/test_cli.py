@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,8 +85,13 @@ def test_no_hits_is_an_answer(cli: Cli, place: Path) -> None:
 
 def test_the_sum_of_likes_and_dislikes_is_shown_on_request(cli: Cli, place: Path) -> None:
     words = ("search", place / "lib", "patient number", "-k", 3, "--like", "fig-007")
-    _, plain, _ = cli(*words)
-    _, told, _ = cli(*words, "--explain", "--tray", "gone")
+    _, plain, said = cli(*words)
+    assert "by likes and dislikes" not in said
+    _, told, said = cli(*words, "--explain", "--tray", "gone")
+    assert re.search("^by likes and dislikes: .*(moved up|came in|moved down)", said, re.MULTILINE)
+    assert "note: 1 case of the tray is not in this library, and left out." in said
+    _, _, said = cli(*words, "--dislike", "fig-007", "--explain")
+    assert "note: Liked and disliked, and so counted as neither: fig-007." in said
     assert "before you judged" not in plain
     assert told.count("before you judged") + told.count("brought in by what you like") == 3
     assert told.count(": in all") == 3

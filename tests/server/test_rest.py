@@ -450,6 +450,21 @@ def test_a_figure_of_the_library_is_searched_with_by_its_id(
     assert client.post("/search", json={"case": " "}).status_code == 400
 
 
+def test_what_likes_changed_is_told_on_request(client: TestClient, ids: Ids) -> None:
+    asked = {"words": "showing", "like": ids["head mr 2"], "k": 3}
+    assert client.post("/search", json=asked).json()["changes"] is None
+    found = client.post("/search", json=asked | {"explain": True}).json()
+    plain = client.post("/search", json={"words": "showing", "k": 3}).json()["hits"]
+    before, after = ({hit["id"]: hit["rank"] for hit in hits} for hits in (plain, found["hits"]))
+    told = found["changes"]
+    assert told["up"] == sum(after[one] < before.get(one, 0) for one in after)
+    assert told["came"] == told["left"] == len(after.keys() - before.keys())
+    assert told["up"] + told["came"] > 0
+    assert str(told["up"] or told["came"]) in told["says"]
+    alone = {"like": ids["head mr 2"], "explain": True}  # nothing to compare with
+    assert client.post("/search", data=alone).json()["changes"] is None
+
+
 def test_pages_counts_and_places_of_the_words(client: TestClient) -> None:
     asked = {"words": "showing the chest", "k": 2, "facets": ["modality"], "sort": "relevance"}
     first, second = (client.post("/search", json=asked | {"start": at}).json() for at in (0, 2))

@@ -42,7 +42,8 @@ def results(
         reading.page, session.turn_to = session.turn_to, None
     try:
         feedback = shared.state.feedback(LOCAL_USER, library.id, session.key())
-        starred = {entry.case_id for entry in shared.state.tray(LOCAL_USER, library.id)}
+        kept = [entry.case_id for entry in shared.state.tray(LOCAL_USER, library.id)]
+        starred = {case.id for case in library.cases(kept)} if kept else set[str]()
         hits = _search(shared, library, session, where, laid, feedback, starred, place)
     except MedClipError as error:
         st.error(str(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from medclip_search.search.hits import Hit, WeightLine
 
@@ -40,6 +41,16 @@ class Changes:
                 says, count = reason
                 sentence += f" {count} {which} {_told(says, count)}."
         return sentence
+
+    def to_json(self) -> dict[str, Any]:
+        """The one JSON form."""
+        return {
+            "up": self.up,
+            "down": self.down,
+            "came": self.came,
+            "left": self.left,
+            "says": str(self),
+        }
 
 
 def changes(before: Sequence[Hit], after: Sequence[Hit]) -> Changes:

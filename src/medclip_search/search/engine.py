@@ -71,6 +71,7 @@ def search(
     query, notes = read_texts(generation, query)
     liked, disliked = _judged(generation, query)
     tray = [key for key in generation.keys_of(query.tray) if key is not None]
+    notes += _judging_notes(query, len(query.tray) - len(tray))
     allowed = _allowed(generation, query)
     if allowed is not None and not allowed.any():
         notes.append(
@@ -147,6 +148,18 @@ def _judged(generation: Snapshot, query: Query) -> tuple[list[int], list[int]]:
         [key for key in liked if key not in disliked],
         [key for key in disliked if key not in liked],
     )
+
+
+def _judging_notes(query: Query, gone: int) -> list[str]:
+    """What of likes, dislikes and the tray counts for nothing."""
+    notes = []
+    if both := [one for one in dict.fromkeys(query.like) if one in query.dislike]:
+        named = f"{', '.join(both[:3])}{', …' if len(both) > 3 else ''}"
+        notes.append(f"Liked and disliked, and so counted as neither: {named}.")
+    if gone:
+        are = "1 case of the tray is" if gone == 1 else f"{gone:,} cases of the tray are"
+        notes.append(f"{are} not in this library, and left out.")
+    return notes
 
 
 def _allowed(generation: Snapshot, query: Query, lifted: str = "") -> NDArray[np.bool_] | None:

@@ -29,8 +29,9 @@ from medclip_search.errors import (
     UsageError,
 )
 from medclip_search.images import read_image
+from medclip_search.search.changes import Changes
 from medclip_search.search.fuse import Fusion
-from medclip_search.search.hits import case_to_json
+from medclip_search.search.hits import Hits, case_to_json
 from medclip_search.search.query import (
     EXPANSIONS,
     MEASURED,
@@ -59,7 +60,7 @@ _TEXT_FIELDS = (
 _FILE_FIELDS = ("image", "not_image")
 _PLAIN_FIELDS = (
     *("k", "start", "fusion", "fold", "group", "diversity", "rerank", "rerank_ms", "suggest"),
-    *("sort", "area"),
+    *("sort", "area", "explain"),
 )
 
 _VECTOR: dict[str, Any] = {"type": "array", "items": {"type": "number"}}
@@ -153,6 +154,9 @@ class Search(BaseModel):
         ge=0,
         description="how many hits to pass over: 0 for the first of pages that fit together",
     )
+    explain: bool = Field(
+        default=False, description="tell what the likes and dislikes changed of these hits"
+    )
     k: int = Field(default=10, ge=1, le=MOST_HITS, description="how many hits")
 
 
@@ -189,8 +193,14 @@ def create_api(library: Callable[[], Library], state: Callable[[], State] | None
         Send JSON for words and vectors, or a multipart form to add image files (`image`,
         `not_image`).
         """
-        query, k, start = await _read(bounded(request))
-        hits = await run_in_threadpool(lambda: library().search(query, k, start))
+        body, query = await _read(bounded(request))
+
+        def answer() -> tuple[Hits, Changes | None]:
+            opened = library()
+            hits = opened.search(query, body.k, body.start)
+            return hits, opened.changes(query, hits) if body.explain else None
+
+        hits, changed = await run_in_threadpool(answer)
         root = request.scope.get("root_path", "")
         return JSONResponse(
             {
@@ -199,6 +209,7 @@ def create_api(library: Callable[[], Library], state: Callable[[], State] | None
                 "start": hits.start,
                 "ranked": hits.ranked,
                 "facets": None if hits.facets is None else hits.facets.to_json(),
+                "changes": None if changed is None else changed.to_json(),
                 "suggestions": [one.to_json() for one in hits.suggestions],
                 "generation": hits.generation,
                 "milliseconds": hits.milliseconds,
@@ -235,10 +246,10 @@ def create_api(library: Callable[[], Library], state: Callable[[], State] | None
 
 
 async def _asked(request: Request) -> Query:
-    return (await _read(bounded(request)))[0]
+    return (await _read(bounded(request)))[1]
 
 
-async def _read(request: Request) -> tuple[Query, int, int | None]:
+async def _read(request: Request) -> tuple[Search, Query]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         try:
@@ -247,7 +258,7 @@ async def _read(request: Request) -> tuple[Query, int, int | None]:
             body = await run_in_threadpool(Search.model_validate_json, content)
         except ValidationError as error:
             raise HTTPException(422, _in_one_line(error)) from None
-        return _query(body), body.k, body.start
+        return body, _query(body)
     if kind not in ("multipart/form-data", "application/x-www-form-urlencoded"):
         raise HTTPException(415, "send application/json or multipart/form-data")
     async with request.form() as form:
@@ -262,7 +273,7 @@ async def _read(request: Request) -> tuple[Query, int, int | None]:
         except ValidationError as error:
             raise HTTPException(422, _in_one_line(error)) from None
         image, not_image = [await _pictures(form, name) for name in _FILE_FIELDS]
-    return _query(body, image, not_image), body.k, body.start
+    return body, _query(body, image, not_image)
 
 
 def _query(

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, Playwright, ViewportSize, expect
@@ -59,28 +52,6 @@ _WATCH = """
     };
 }
 """
-
-
-@contextmanager
-def served(library: Path) -> Iterator[tuple[str, int]]:
-    """Serve a library with an empty state of its own; gives the address and the process's id."""
-    code = "import sys; from medclip_search.server.main import serve; serve(sys.argv[1], port=0)"
-    with tempfile.TemporaryDirectory() as state:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, str(library)],
-            env=os.environ | {"MEDCLIP_STATE": state},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            assert process.stdout is not None
-            found = re.search(r"http://\S+", process.stdout.readline())
-            if found is None:
-                raise SystemExit("the server did not start")
-            yield found[0], process.pid
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(30)
 
 
 def launched(playwright: Playwright) -> Browser:

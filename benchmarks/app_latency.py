@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-from benchmarks.app_browser import begin, finish, launched, opened, questions, served
+from benchmarks.app_browser import begin, finish, launched, opened, questions
+from benchmarks.served import served
 from medclip_search import Library, Query
 
 FIELDS = ("modality", "region", "corpus", "licence_class", "year")

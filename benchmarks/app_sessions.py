@@ -20,15 +20,14 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, expect, sync_playwright
 
-from benchmarks.app_browser import PATIENCE, begin, finish, launched, opened, questions, served
+from benchmarks.app_browser import PATIENCE, begin, finish, launched, opened, questions
+from benchmarks.served import served
+from benchmarks.stages import memory
 
 
 def private(pid: int) -> float:
     """The private memory of a process, in MB."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(r"RssAnon:\s+(\d+) kB", status)
-    assert found
-    return int(found[1]) / 1024
+    return memory(pid)["RssAnon"]
 
 
 def worked(pid: int) -> float:

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import million_vectors
+from benchmarks import million_search, million_vectors
 from benchmarks.clip_like import WANTED, ClipLike, statistics
 from benchmarks.large_library import SHARES, SPACE, library_of, write_table
+from benchmarks.million_search import TOP, ids_by_words, questions
 from benchmarks.million_vectors import recall
 from medclip_search import Library, Query
+from medclip_search.library.generation import Generation
 
 ROWS = 1500
 
@@ -106,3 +108,29 @@ def test_recall_counts_what_is_missing() -> None:
     true = np.array([[1, 2, 3, 4], [5, 6, -1, -1], [-1, -1, -1, -1]])
     answers = [np.array(found) for found in ([4, 3, 9], [6, 5], [])]
     assert recall(answers, true) == pytest.approx((0.5 + 1) / 2)
+
+
+def test_the_search_benchmark_ranks_as_the_library_does(library: Path) -> None:
+    generation = Generation.open(library)
+    with Library.open(library) as opened:
+        for words in questions(library, 10):
+            hits = opened.search(Query(text=words, fold=False), TOP)
+            assert ids_by_words(generation, words) == [hit.id for hit in hits]
+    generation.close()
+
+
+def test_the_search_benchmark_prints_every_figure(library: Path, run: Run) -> None:
+    printed = run(
+        million_search.main, library, "--queries", 5, "--mixed", 16, "--each", 1, "--no-rival"
+    )
+    for figure, target in (
+        ("words, 100 ids", "≤ 6"),
+        ("start of the server", "≤ 2"),
+        ("words and vector over HTTP", "≤ 20"),
+        ("private memory of the server", "≤ 800"),
+        ("32 clients at once", "≥ 100"),
+    ):
+        (line,) = (line for line in printed.splitlines() if line.startswith(figure))
+        assert target in line
+    steps = [line for line in printed.splitlines() if line.startswith("    ")]
+    assert len(steps) == 11

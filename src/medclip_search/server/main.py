@@ -91,8 +91,10 @@ def _listen(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:  # the resolver would quietly take the rest of a division
         raise UsageError(f"port {port}: give a number from 0 to 65535 by --port")
     try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # asyncio sends at once (TCP_NODELAY) only what it knows to be TCP; else each answer waits
+        # 40 ms for the client to confirm the answer's head.
+        listening = socket.socket(family, kind, socket.IPPROTO_TCP)
     except OSError as error:
         raise MedClipError(f"{host}:{port}: {error}; give another --host or --port") from None
     try:

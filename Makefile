@@ -54,6 +54,7 @@ bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.large_library libraries/million --rows $(ROWS)
 	$(BIN)/python -m benchmarks.million_vectors libraries/million/library
 	$(BIN)/python -m benchmarks.million_search libraries/million/library
+	$(BIN)/python -m benchmarks.million_updates libraries/million/library
 
 # The app's main states at three sizes in both themes, taken in headless Chromium.
 screenshots: $(VENV)/.test

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import million_search, million_vectors
+from benchmarks import million_search, million_updates, million_vectors
 from benchmarks.clip_like import WANTED, ClipLike, statistics
 from benchmarks.large_library import SHARES, SPACE, library_of, write_table
 from benchmarks.million_search import TOP, ids_by_words, questions
 from benchmarks.million_vectors import recall
-from medclip_search import Library, Query
+from medclip_search import Library, Query, verify
 from medclip_search.library.generation import Generation
 
 ROWS = 1500
@@ -134,3 +134,20 @@ def test_the_search_benchmark_prints_every_figure(library: Path, run: Run) -> No
         assert target in line
     steps = [line for line in printed.splitlines() if line.startswith("    ")]
     assert len(steps) == 11
+
+
+def test_the_update_benchmark_leaves_the_library_as_it_was(library: Path, run: Run) -> None:
+    def state() -> dict[Path, bytes]:
+        return {one: one.read_bytes() for one in library.parent.rglob("*") if one.is_file()}
+
+    before = state()
+    printed = run(million_updates.main, library)
+    assert state() == before
+    assert not list(verify(library))
+    for figure, target in (
+        ("1,000 cases added and searchable", "≤ 5"),
+        ("1,000 cases removed", "≤ 5"),
+        ("both indexes built anew", "≤ 240"),
+    ):
+        (line,) = (line for line in printed.splitlines() if line.startswith(figure))
+        assert target in line

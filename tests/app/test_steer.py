@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from playwright.sync_api import Locator, Page, expect
 
+from medclip_search.api import remove
 from tests.app.using import LONG, ask, captions, cards, found, press_all
+
+if TYPE_CHECKING:
+    from tests.app.conftest import Served
 
 
 def bar(page: Page) -> Locator:
@@ -114,3 +119,21 @@ def test_every_one_of_several_quick_gestures_counts(page: Page) -> None:
     expect(bar(page)).to_contain_text("Re-ranked by 3 likes.", timeout=LONG)
     cards(page).last.locator(".act.down").click()
     expect(bar(page)).to_contain_text("Re-ranked by 3 likes and 1 dislike.", timeout=LONG)
+
+
+def test_a_search_goes_on_when_what_was_judged_leaves_the_library(
+    page: Page, served: Served
+) -> None:
+    found(page, "nodule")
+    gone, stays = (cards(page).nth(at).get_attribute("data-id") or "" for at in (0, 1))
+    thumb(cards(page).nth(1), up=False).click()
+    expect(bar(page)).to_contain_text("Re-ranked by 1 dislike.", timeout=LONG)
+    card = cards(page).and_(page.locator(f'[data-id="{gone}"]'))
+    thumb(card, up=True).click()
+    expect(bar(page)).to_contain_text("1 like and 1 dislike.", timeout=LONG)
+    remove(served.library, ids=[gone])
+    page.reload()
+    expect(bar(page)).to_contain_text("Re-ranked by 1 dislike.", timeout=LONG)
+    expect(cards(page).first).to_be_visible(timeout=LONG)
+    judged = page.locator('[role=list][aria-label="Figures judged"] .card')
+    assert [one.get_attribute("data-id") for one in judged.all()] == [stays]

@@ -15,7 +15,7 @@ from medclip_search.app.gallery import Act, Card, gallery
 from medclip_search.app.layout import arrangement, headline
 from medclip_search.app.reading import PAGE, Arrangement, Reading
 from medclip_search.app.session import Session
-from medclip_search.app.steering import judge, steering
+from medclip_search.app.steering import judge, judged_here, steering
 from medclip_search.app.theme import plain
 from medclip_search.app.tray import toggle
 from medclip_search.app.waiting import awaited, begun
@@ -41,7 +41,7 @@ def results(
     if session.turn_to is not None:
         reading.page, session.turn_to = session.turn_to, None
     try:
-        feedback = shared.state.feedback(LOCAL_USER, library.id, session.key())
+        feedback = judged_here(shared, library, session)
         kept = [entry.case_id for entry in shared.state.tray(LOCAL_USER, library.id)]
         starred = {case.id for case in library.cases(kept)} if kept else set[str]()
         hits = _search(shared, library, session, where, laid, feedback, starred, place)

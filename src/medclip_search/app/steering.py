@@ -15,6 +15,21 @@ from medclip_search.server.shared import Shared
 from medclip_search.state import LOCAL_USER, Feedback
 
 
+def judged_here(shared: Shared, library: Library, session: Session) -> Feedback:
+    """What was judged of this search, of the cases that the library still has.
+
+    Raises ``StateError`` and ``LibraryError``.
+    """
+    feedback = shared.state.feedback(LOCAL_USER, library.id, session.key())
+    if not feedback:
+        return feedback
+    there = {case.id for case in library.cases([*feedback.likes, *feedback.dislikes])}
+    likes, dislikes = (
+        tuple(one for one in ids if one in there) for ids in (feedback.likes, feedback.dislikes)
+    )
+    return Feedback(likes, dislikes)
+
+
 def judge(
     shared: Shared, library: Library, session: Session, page: Hits, case_id: str, liked: bool
 ) -> None:

@@ -99,7 +99,7 @@ def test_a_query_image_stands_among_what_it_is_like(path: Path) -> None:
         query = Query(text="CT", image=pictures)
         placed, notes = library.place(query)
         assert [(one.part, one.at) for one in placed] == [("image", 0), ("image", 1)]
-        assert notes == ("Words have no place on the map: compact embeds images only.",)
+        assert notes == ("Words have no place on the map: compact reads pictures only.",)
         for at, one in enumerate(placed):
             nearest = library.search(Query(image=pictures[at], fold=False), 5)
             middle = np.median([stand[hit.id] for hit in nearest], axis=0)

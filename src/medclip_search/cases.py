@@ -10,6 +10,11 @@ Value = str | int | float | bool | None
 """What a metadata column may hold (one value of a JSON scalar type)."""
 
 
+def column_label(column: str) -> str:
+    """A column's name as a person reads it: ``Description.Plane`` is ``Plane``."""
+    return column.rpartition(".")[2].strip() or column
+
+
 @dataclass(frozen=True, slots=True)
 class ImageSource:
     """Where the pixels of a case lie.

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from medclip_search.corpora.base import CorpusSpec
 from medclip_search.library.build import build
 from tests.app.conftest import Draw
-from tests.app.using import LONG, ask, captions, cards, found
+from tests.app.using import LONG, ask, captions, cards, chip, found
 
 COUNT = 55
 LATE = "An unremarkable examination of the neighbouring structures in two planes, with a late cyst"
@@ -143,6 +143,16 @@ def test_pages_follow_one_another_and_begin_at_their_top(page: Page) -> None:
     expect(cards(page).first.locator(".rank")).to_have_text("1", timeout=LONG)
     expect(pages).to_have_count(1, timeout=LONG)  # that of the last search goes with its page
     expect(pages.locator('[aria-current="page"], [aria-pressed="true"]')).to_have_text("1")
+
+
+def test_another_question_is_shown_from_where_it_stands(page: Page) -> None:
+    found(page, "nodule")
+    ask(page, "effusion")
+    expect(chip(page, "“effusion”")).to_be_in_viewport(timeout=LONG)
+    cards(page).last.scroll_into_view_if_needed()
+    expect(page.get_by_test_id("stChatInput")).not_to_be_in_viewport()
+    cards(page).last.get_by_role("button", name="Search with this figure").click()
+    expect(chip(page, "Figure ")).to_be_in_viewport(timeout=LONG)
 
 
 def years(page: Page) -> list[int]:

@@ -315,3 +315,18 @@ def test_axe_finds_no_serious_fault_in_a_tray(
     rows(page).first.get_by_role("button", name=re.compile("^Take out")).click()
     expect(page.get_by_role("button", name="Undo")).to_be_visible(timeout=LONG)
     assert faults(page) == []
+
+
+@pytest.mark.usefixtures("three")
+def test_a_case_opened_out_of_the_tray_goes_on_to_the_next_of_the_tray(page: Page) -> None:
+    page.reload()
+    assert len(found(page, "nodule")) > 3
+    at = page.get_by_role("dialog").locator(".at")
+    beside = page.locator('[role=list][aria-label="Figures in the tray"] .card .figure')
+    beside.nth(1).click()
+    expect(at).to_have_text("2 of 3", timeout=LONG)
+    page.keyboard.press("Escape")
+    expect(at).to_have_count(0, timeout=LONG)
+    page.get_by_role("link", name="Trays").click()
+    rows(page).nth(2).locator(".figure").click(timeout=LONG)
+    expect(at).to_have_text("3 of 3", timeout=LONG)

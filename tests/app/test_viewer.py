@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from medclip_search.corpora.base import CorpusSpec
 from medclip_search.images.windowing import stretch
 from medclip_search.library.build import build
+from tests.app.test_accessible import faults
 from tests.app.using import ask, cards, chip, headline
 from tests.app.viewing import LONG, greys, middle, move, viewer, zoom
 from tests.figures import draw_textured
@@ -165,6 +166,20 @@ def test_a_box_on_a_query_image_is_searched_by_and_taken_back(page: Page, panels
     expect(shown).to_have_count(0, timeout=LONG)
     expect(page.get_by_alt_text("Region of panels.png")).to_have_count(0, timeout=LONG)
     expect(asked).to_be_visible()
+
+
+def test_a_query_image_reads_well_in_the_dark_and_escape_closes_it_at_once(
+    page: Page, panels: Path
+) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.reload()
+    ask(page, "", panels / "panels.png")
+    expect(headline(page)).to_be_visible(timeout=LONG)
+    chip(page, "panels.png").get_by_role("button", name="Look").click()
+    shown = viewer(page)
+    assert faults(page) == []
+    page.keyboard.press("Escape")
+    expect(shown).to_have_count(0, timeout=LONG)
 
 
 def test_a_box_is_drawn_and_searched_by_the_keyboard_alone(page: Page, panels: Path) -> None:

@@ -42,11 +42,11 @@ def test_moves_are_counted_and_the_weightiest_reason_is_told() -> None:
 
 
 def test_a_picture_unlike_what_is_liked_is_told_of_one_and_of_several() -> None:
-    against = (-3.0, "looks less like what you like than expected")
+    against = (-3.0, "looks too little like what you like")
     two = changes(page("abc"), [hit(1, "c"), hit(2, "a", against), hit(3, "b", against)])
-    assert str(two).endswith("2 that fell look less like what you like than expected.")
+    assert str(two).endswith("2 that fell look too little like what you like.")
     one = changes(page("ab"), [hit(1, "b"), hit(2, "a", against)])
-    assert str(one).endswith("1 that fell looks less like what you like than expected.")
+    assert str(one).endswith("1 that fell looks too little like what you like.")
 
 
 def test_nothing_moved_is_said() -> None:

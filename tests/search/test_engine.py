@@ -125,7 +125,7 @@ def test_words_reach_pictures_without_captions_after_the_captions(small: SmallLi
     assert hits[4].lists[0].name == "words-through-captions:hues"
     assert hits[4].why == "1st by likeness to pictures whose captions have the words"
     (note,) = hits.notes
-    assert note.startswith("Words were matched against captions, not pictures (hues embeds images")
+    assert note.startswith("Words were matched against captions, not pictures (hues reads pictures")
 
 
 def test_words_meet_images_in_a_joint_space(joint: SmallLibrary) -> None:

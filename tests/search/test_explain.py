@@ -56,13 +56,18 @@ def test_feedback_in_plain_words(small: SmallLibrary) -> None:
     against = FeedbackEvidence(0.0, (("modality=CT", -1.0),), -0.3, -1.3)
     assert why([], CASE, [], small.text, against, weights, Given(1, 1)) == (
         "Has modality “CT”, as your dislike does, "
-        "looks less like what you like than expected, or like what you dislike"
+        "looks too little like what you like, or too much like what you dislike"
     )
     assert why([], CASE, [], small.text, against, weights, Given(0, 1)) == (
         "Has modality “CT”, as your dislike does, looks like what you dislike"
     )
     judged = FeedbackEvidence(0.0, (("judged=disliked", -4.0), ("modality=CT", -1.0)), 0.0, -5.0)
     assert why([], CASE, [], small.text, judged, weights, Given(1, 1)) == "Disliked by you"
+
+
+def test_a_label_is_called_by_the_last_part_of_its_column() -> None:
+    plane = TermWeight("Description.Plane=Axial", 1.0, 1, 0)
+    assert term_says(plane, 1.0, {}, Given(1, 0)) == "has Plane “Axial”, as your like does"
 
 
 def test_the_sum_in_decibans_adds_up(small: SmallLibrary) -> None:
@@ -78,7 +83,7 @@ def test_the_sum_in_decibans_adds_up(small: SmallLibrary) -> None:
         "+3.9: mentions “lung”, as a case of your tray does",
     ]
     assert [str(one) for one in found][-1] == "+1.3: 3 more, weaker"
-    assert "−0.9: looks less like what you like than expected" in map(str, found)
+    assert "−0.9: looks too little like what you like" in map(str, found)
 
 
 def test_what_a_label_says_is_true_to_the_counts() -> None:

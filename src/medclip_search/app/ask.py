@@ -15,7 +15,7 @@ from medclip_search.search.regions import Box
 from medclip_search.server.shared import Shared
 
 _BAR, _HEARD = "bar", "bar-heard"
-_PLACEHOLDER = "Type words, or drop or paste a figure (PNG, JPEG, TIFF, DICOM …), or both"
+_PLACEHOLDER = "Type words, drop or paste a figure (DICOM too), or both"  # fits a tablet
 
 
 def search_bar(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 
 from medclip_search.app.gallery import pieces
-from medclip_search.cases import Case
+from medclip_search.cases import Case, column_label
 from medclip_search.search.hits import Hit
 
 FACTS_STYLE = """
@@ -72,6 +72,5 @@ def facts(case: Case) -> str:
 
 
 def _plain(column: str) -> str:
-    """A column's name as a person reads it: ``Description.Plane`` is the plane."""
-    last = column.rpartition(".")[2].strip() or column
+    last = column_label(column)
     return last[:1].upper() + last[1:]

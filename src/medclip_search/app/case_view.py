@@ -32,15 +32,17 @@ _STYLES: dict[str, Style] = {"Text": "text", "BibTeX": "bibtex", "RIS": "ris"}
 def open_case(shared: Shared, library: Library, session: Session, case_id: str) -> None:
     """Show a case over the page, which is drawn anew when it closes.
 
-    The arrow keys go through the page of answers that it is of, or else through the tray.
+    The arrow keys go through the tray where it was opened out of it, or else through the page of
+    answers that it is of.
     """
+    from_tray, session.from_tray = session.from_tray, False
     try:
         case = library.case(case_id)
         home, around = (
             "results",
             [hit.case for hit in session.answers[1]] if session.answers else [],
         )
-        if all(one.id != case_id for one in around):
+        if from_tray or all(one.id != case_id for one in around):
             home = "tray"
             kept = [entry.case_id for entry in shared.state.tray(LOCAL_USER, library.id)]
             known = {one.id: one for one in library.cases(kept)}

@@ -51,8 +51,8 @@ function newCard(send) {
   const badges = make("div", "badges");
   const why = make("p", "why");
   const acts = make("div", "acts");
-  foot.append(why, acts);
-  card.append(figure, stack, text, badges, foot);
+  foot.append(acts);
+  card.append(figure, stack, text, badges, why, foot);
   card.parts = { figure, image, none, whole, rank, stack, text, badges, foot, why, acts, buttons: {} };
   return card;
 }
@@ -110,6 +110,8 @@ function fill(card, item, data, send) {
   badges.replaceChildren(...(item.badges ?? []).map((badge) => make("span", "badge", badge)));
   badges.title = (item.badges ?? []).join(" · ");
   why.textContent = item.why ?? "";
+  why.title = item.why ?? "";
+  why.hidden = !item.why;
   for (const name of data.acts) {
     const act = ACTS[name];
     const pressed = Boolean(item[name]);
@@ -134,7 +136,7 @@ function fill(card, item, data, send) {
     button.setAttribute("aria-label", `${pressed ? act.on : act.off}: ${brief.slice(0, 80)}`);
   }
   badges.hidden = !(item.badges ?? []).length;
-  foot.hidden = !data.acts.length && !item.why;
+  foot.hidden = !data.acts.length;
 }
 
 // Arrow keys go from card to card as they lie; s, l and d act on the card that has the focus.
@@ -210,9 +212,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     fill(card, item, data, send);
     return card;
   });
-  const page = JSON.stringify(data.page ?? null);
-  const turned = list.dataset.page !== undefined && list.dataset.page !== page;
-  list.dataset.page = page;
+  const [question, page] = data.page ?? [];
+  const asked = list.shown && list.shown.question !== question;
+  const turned = asked || (list.shown && list.shown.page !== page);
+  list.shown = { question, page };
   const stays = cards.length === old.length && cards.every((card, at) => card === old[at]);
   if (!stays) {
     const focused = list.getRootNode().activeElement;
@@ -228,5 +231,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
       cards[Math.min(at, cards.length - 1)].parts.figure.focus({ preventScroll: true });
     }
   }
+  list.style.scrollMarginTop = asked ? "1000vh" : ""; // past the page's top: as far up as it goes
   if (turned) list.scrollIntoView({ block: "start" });
 }

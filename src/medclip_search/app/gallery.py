@@ -128,12 +128,13 @@ def gallery(
     layout: Literal["cards", "cards small", "rows", "strip"] = "cards",
     acts: Sequence[Act] = ("star", "like", "dislike"),
     verb: str = "Open",
-    page: object = None,
+    page: tuple[str, int] | None = None,
 ) -> None:
     """Draw cards; ``on_gesture`` is called with what was done and to which case's id.
 
     ``verb`` is what a click on a figure does, for those who hear the page. ``label`` names
-    the list for them. Where ``page`` becomes another, the page scrolls to the list's beginning.
+    the list for them. ``page`` is the question that the cards answer, and which page of the answers
+    they are: another question is shown from the top, where it stands, another page from the list's.
     """
 
     def heard(gesture: Any) -> None:

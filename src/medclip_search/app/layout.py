@@ -42,7 +42,7 @@ def lay(sort: Sort, *, stacked: bool) -> None:
 
 
 def headline(shared: Shared, library: Library, hits: Hits, facets: Facets | None) -> None:
-    """Say how many there are, and let the order and the stacks be chosen."""
+    """Say how many there are and how they were found; let the order and the stacks be chosen."""
     with st.container(horizontal=True, vertical_alignment="center", key="headline"):
         figures = "1 figure" if hits.ranked == 1 else f"{hits.ranked:,} figures"
         if hits.ranked >= DEEPEST:

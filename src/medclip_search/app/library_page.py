@@ -32,7 +32,7 @@ def library_page() -> None:
             st.info("This library is empty. Add a corpus to it with `medclip-search build`.")
             return
         map_section(shared, library, session, info)
-        st.markdown("##### What it covers")
+        st.subheader("What it covers", anchor=False)
         coverage(shared, library)
         _making(info)
     except MedClipError as error:

@@ -9,6 +9,7 @@ function listen(chart) {
   };
   canvas.onwheel = (event) => {
     if (!chart.points) return;
+    if (event.deltaY > 0 && chart.view.zoom <= 1) return; // the whole map is shown: the page scrolls on
     event.preventDefault();
     chart.zoom(Math.exp(-clamp(event.deltaY, -200, 200) / 300), ...place(event));
   };

@@ -74,7 +74,7 @@ def results(
         label="Figures found",
         on_gesture=heard,
         acts=("search", "star", "like", "dislike"),
-        page=[str(asked), reading.page],
+        page=(str(asked), reading.page),
     )
     _pages(reading, hits)
     steering(shared, library, session, feedback)

@@ -104,6 +104,7 @@ class QueryImage:
 class Session:
     """One tab's search. Uploaded images go when they are removed or the tab closes.
 
+    ``opened`` is a case that is to be opened, ``from_tray`` whether out of the tray.
     ``troubles`` are what went wrong and ``notice`` what is worth knowing, in sentences. ``joined``
     are the tokens of images that were added to others just now. ``address`` is the page's as it was
     written or read last, ``turn_to`` the page of answers that it names; ``kept`` is the search that
@@ -114,6 +115,7 @@ class Session:
     images: list[QueryImage] = field(default_factory=lambda: list[QueryImage]())
     area: Area | tuple[()] = ()
     opened: str | None = None
+    from_tray: bool = False
     opened_image: QueryImage | None = None
     troubles: list[str] = field(default_factory=lambda: list[str]())
     notice: str = ""

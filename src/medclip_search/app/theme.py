@@ -19,6 +19,7 @@ PAGE_STYLE = """
   .stMainBlockContainer { padding: 3.4rem 2rem 4rem; max-width: 110rem; }
   .stSidebar [data-testid="stSidebarHeader"] { padding-bottom: 0; }
   .medclip-brand { display: flex; align-items: baseline; gap: .3rem 1rem; flex-wrap: wrap; }
+  .stMainBlockContainer h2 { font-size: 1.55rem; padding-top: 0; }
   .medclip-brand h1 { font-size: 1.55rem; margin: 0; padding: 0; }
   .medclip-brand span { opacity: .75; }
   .medclip-notice {
@@ -44,12 +45,18 @@ PAGE_STYLE = """
   .medclip-chip span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
   [class*="st-key-chip-"] { padding: .2rem .8rem; }
   /* Quiet, but with the contrast of WCAG AA, which Streamlit's own captions miss. */
-  [data-testid="stCaptionContainer"] { opacity: 1; }
-  [data-testid="stCaptionContainer"] p { color: light-dark(#545d66, #a9b3bc); }
+  [data-testid="stCaptionContainer"] { color: inherit; opacity: 1; }
+  [data-testid="stCaptionContainer"] p { opacity: .75; }
   [data-testid="stPopoverButton"][aria-expanded="true"] { color: inherit; }
+  /* A cross says it; its name is for those who hear the page. */
+  [class*="st-key-remove-"] [data-testid="stMarkdownContainer"] {
+    position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   [class*="st-key-chip-unwanted"] { border-style: dashed; border-color: #c4473a; }
   /* As high as the row of examples, which stays until the answers are complete. */
   .st-key-headline { min-height: 2.5rem; }
+  /* What is said of the answers stands close together. */
+  [data-testid="stLayoutWrapper"]:has(> .st-key-headline) + *,
+  [data-testid="stLayoutWrapper"]:has(> .st-key-called) { margin-top: -.7rem; }
   /* At the foot of the window wherever one reads, above the notice: cards do not move for it. */
   [data-testid="stLayoutWrapper"]:has(> .st-key-steering) {
     position: sticky; bottom: 2.2rem; z-index: 100;

@@ -46,7 +46,7 @@ def tray(shared: Shared, library: Library, session: Session) -> None:
 
     def heard(act: Act, case_id: str) -> None:
         if act == "open":
-            session.opened = case_id
+            session.opened, session.from_tray = case_id, True
         else:
             toggle(shared, library, session, case_id)
 

@@ -132,7 +132,7 @@ def _list(shared: Shared, library: Library, session: Session, kept: Tray) -> Non
             # Of a tray that was just renamed the browser may not have heard.
             name = change.tray if change.tray in state.trays(*where) else kept.name
             if change.act == "open":
-                session.opened = change.id
+                session.opened, session.from_tray = change.id, True
             elif change.act == "place":
                 state.place_in_tray(*where, change.id, change.place, name)
             else:

@@ -122,7 +122,7 @@ def _word_notes(generation: Snapshot, text: str, lists: Sequence[RankedList]) ->
         through = any(one.name.startswith("words-through-captions:") for one in lists)
         reach = "; pictures without a caption were reached through similar ones" if through else ""
         made = retrieve.encoded_spaces(generation)
-        what = "embeds images only" if made else "holds ready-made vectors"
+        what = "reads pictures only" if made else "holds ready-made vectors"
         notes.append(
             f"Words were matched against captions, not pictures ({', '.join(made or spaces)} "
             f"{what}){reach}."

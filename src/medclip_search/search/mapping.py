@@ -117,7 +117,7 @@ def place(generation: Snapshot, query: Query) -> tuple[tuple[Placed, ...], tuple
             ("vector", at, one) for at, one in enumerate(cast("tuple[Floats, ...]", query.vector))
         ]
     if query.text and not space.embeds_words:
-        notes.append(f"Words have no place on the map: {space.name} embeds images only.")
+        notes.append(f"Words have no place on the map: {space.name} reads pictures only.")
     found: list[Placed] = []
     for part, at, vector in parts:
         if vector.shape != (space.dimension,):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from medclip_search.cases import Case
+from medclip_search.cases import Case, column_label
 from medclip_search.indexes.text import TextIndex
 from medclip_search.search.feedback import TermWeight
 from medclip_search.search.hits import DECIBAN, FeedbackEvidence, WeightLine
@@ -62,7 +62,7 @@ def lines(
 def term_says(weight: TermWeight, said: float, written: Mapping[str, str], given: Given) -> str:
     """What a word (as ``written`` in the case) or a label says, and whose it is."""
     field, label, value = weight.term.partition("=")
-    has = f"has {field} “{value}”"
+    has = f"has {column_label(field)} “{value}”"
     if not label:
         also = "also " if given.asked and weight.term not in given.asked else ""
         has = f"{also}mentions “{written.get(weight.term, weight.term)}”"
@@ -98,9 +98,10 @@ def images_say(said: float, given: Given) -> str:
     rank explains: it may still look much like that.
     """
     if said < 0:
-        disliked = "like what you dislike" if given.dislikes or not given.likes else ""
-        less = "less like what you like than expected" if given.likes else ""
-        return f"looks {', or '.join(filter(None, (less, disliked)))}"
+        if not given.likes:
+            return "looks like what you dislike"
+        disliked = ", or too much like what you dislike" if given.dislikes else ""
+        return f"looks too little like what you like{disliked}"
     return "looks like what you like" if given.likes else "looks like what your tray holds"
 
 

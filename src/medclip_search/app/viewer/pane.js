@@ -171,7 +171,10 @@ class Pane {
   listen() {
     const pane = this.root;
     pane.addEventListener("contextmenu", (event) => event.preventDefault());
-    pane.addEventListener("wheel", (event) => this.panzoom.zoomWithWheel(event), { passive: false });
+    pane.addEventListener("wheel", (event) => {
+      if (event.deltaY > 0 && this.panzoom.getScale() <= 1) return; // all is shown: the page scrolls on
+      this.panzoom.zoomWithWheel(event);
+    }, { passive: false });
     pane.addEventListener("dblclick", (event) => {
       if (this.mode === "box") return;
       if (this.panzoom.getScale() > 1.01) this.fitted();

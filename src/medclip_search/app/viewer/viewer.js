@@ -258,7 +258,8 @@ class Viewer {
       const [x, y] = arrow.map((way) => (-40 * way) / this.main.panzoom.getScale());
       return () => this.both((pane) => pane.panzoom.pan(x, y, { relative: true }));
     }
-    if (boxes && event.key === "Escape") return () => this.setMode("pan", true);
+    // Where the dialog is there for the box, Escape closes it.
+    if (boxes && event.key === "Escape" && this.data.mode !== "box") return () => this.setMode("pan", true);
     if (boxes && event.key === "Enter" && !this.search.hidden && event.composedPath()[0].tagName !== "BUTTON") {
       return () => this.search.click();
     }

@@ -51,10 +51,10 @@ bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.facets_speed
 	$(BIN)/python -m benchmarks.roco_captions $${MEDCLIP_TEST_DATA:-../shared/data}/roco
 	$(BIN)/python -m benchmarks.clip_like
-	$(BIN)/python -m benchmarks.large_library libraries/million --rows $(ROWS)
-	$(BIN)/python -m benchmarks.million_vectors libraries/million/library
-	$(BIN)/python -m benchmarks.million_search libraries/million/library
-	$(BIN)/python -m benchmarks.million_updates libraries/million/library
+	$(BIN)/python -m benchmarks.large_library libraries/$(ROWS) --rows $(ROWS)
+	$(BIN)/python -m benchmarks.million_vectors libraries/$(ROWS)/library
+	$(BIN)/python -m benchmarks.million_search libraries/$(ROWS)/library
+	$(BIN)/python -m benchmarks.million_updates libraries/$(ROWS)/library
 
 # The app's main states at three sizes in both themes, taken in headless Chromium.
 screenshots: $(VENV)/.test

@@ -23,9 +23,13 @@ def compare(cases: Iterable[tuple[str, str]], queries: Sequence[str], k: int) ->
     import bm25s
 
     began, held = time.perf_counter(), memory()["RssAnon"]
-    ids, captions = zip(*cases, strict=True)
-    tokens = bm25s.tokenize(list(captions), show_progress=False)
-    retriever = bm25s.BM25(k1=1.2, b=0.75, corpus=list(ids))
+    ids: list[str] = []
+    captions: list[str] = []
+    for case_id, caption in cases:
+        ids.append(case_id)
+        captions.append(caption)
+    tokens = bm25s.tokenize(captions, show_progress=False)
+    retriever = bm25s.BM25(k1=1.2, b=0.75, corpus=ids)
     retriever.index(tokens, show_progress=False)
     built = time.perf_counter() - began
     del tokens, captions

@@ -47,6 +47,8 @@ _SCHEMA = pa.schema(
 def library_of(folder: Path, rows: int) -> Path:
     """Make the library of ``rows`` cases below ``folder``, or what is left to make of it."""
     library = folder / "library"
+    if rows < 10:
+        raise SystemExit(f"--rows {rows}: give at least 10, of which each corpus has one")
     if (library / "CURRENT").exists():
         with Library.open(library) as opened:
             known = len(opened)
@@ -60,9 +62,10 @@ def library_of(folder: Path, rows: int) -> Path:
         own = round(_CORPORA["own"][0] * rows)
         counts = {"pmc": rows - own, "own": own}
         for name, (_, first) in _CORPORA.items():
-            with stages(f"making {name}", counts[name], "row"):
-                write_table(folder, name, counts[name], first, said)
-        made = build_tables(library, folder, [name for name in counts if counts[name]], stages)
+            if not (folder / f"{name}.parquet").exists():
+                with stages(f"making {name}", counts[name], "row"):
+                    write_table(folder, name, counts[name], first, said)
+        made = build_tables(library, folder, list(counts), stages)
     if made != rows:
         raise SystemExit(f"{library}: holds {made:,} cases, not {rows:,}")
     return library
@@ -88,13 +91,11 @@ def build_tables(library: Path, folder: Path, names: Sequence[str], stages: Stag
 
 
 def write_table(folder: Path, name: str, count: int, first: int, said: Sequence[str]) -> None:
-    """``name.parquet`` and ``name.npy``, block by block, unless they are there.
+    """``name.parquet``, which gets its name last, and ``name.npy``, block by block.
 
     ``first`` is the first stream of the vectors; with it, all else that is drawn differs too.
     """
     table, vectors = folder / f"{name}.parquet", folder / f"{name}.npy"
-    if table.exists() or not count:  # it gets its name last
-        return
     source = ClipLike()
     starts = _starts(source)
     rows = np.lib.format.open_memmap(vectors, "w+", np.float16, (count, source.dimension))

@@ -5,10 +5,10 @@
 Words are 2 to 5 of one caption, vectors those of images that are not in the library. In this
 process: the default query by words down to the ids of the best 100, beside bm25s on the same
 captions, where it is installed. Then of a server in a process of its own: from its start to its
-first answer; words and a vector, fused, 24 cards with what is known of them and five fields counted
-(as the app asks: pages that fit together, lists 1,000 deep), one at a time and with the engine's
-steps one by one; its private memory after thousands of searches of all kinds; and 32 clients at
-once on this same machine. The page cache is warm.
+first answer; words and a vector, fused, 24 cards with what is known of them and five fields
+counted (as the app asks: pages that fit together, lists 1,000 deep), one at a time; its private
+memory after thousands of searches of all kinds; and 32 clients at once on this same machine. Last,
+the engine's steps of the same searches, one by one, in this process. The page cache is warm.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def in_process(library: Path, asked: Sequence[Asking]) -> None:
             if at >= _WARM_UP:
                 each.append(steps.milliseconds)
                 spent.append(took)
-    print(f"  its steps, in one process: {spread(spent)}")
+    print(f"words and vector in this process: {spread(spent)}; by the engine's steps:")
     print_steps(each, spent)
 
 
@@ -228,10 +228,10 @@ def main() -> None:
     with served(given.library) as (address, pid):
         client = Client(address)
         over_http(client, asked)
-        in_process(given.library, asked)
         growth(client, pid, mixed(asked, liked, given.mixed))
         client.close()
         at_once(address, words, given.each)
+    in_process(given.library, asked)
 
 
 if __name__ == "__main__":

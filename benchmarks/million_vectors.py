@@ -32,7 +32,7 @@ from medclip_search.search.filters import mask, parse_filter
 
 K = 10
 _BLOCK = 16_384
-_WARM_UP = 20
+_WARM_UP = 20  # queries; of the scan two, for it reads the same each time
 
 Floats = NDArray[np.float32]
 Keys = NDArray[np.int64]
@@ -86,11 +86,11 @@ def truth(opened: Opened, queries: Floats, allowed: Mapping[str, Flags | None]) 
 
 
 def ask(
-    opened: Opened, index: VectorIndex, queries: Floats, allowed: Flags | None
+    opened: Opened, index: VectorIndex, queries: Floats, allowed: Flags | None, warm_up: int
 ) -> tuple[list[Keys], list[float]]:
     """The answers to each query, and the milliseconds that each took."""
     order = opened.generation.columns.order
-    for query in queries[:_WARM_UP]:
+    for query in queries[:warm_up]:
         index.search(query, K, allowed, order)
     answers, taken = [], []
     for query in queries:
@@ -151,8 +151,8 @@ def _line(
     targets: tuple[float, float, float | None],
 ) -> None:
     least, p50, p99 = targets
-    answers, fast = ask(opened, opened.index, queries, allowed)
-    _, slow = ask(opened, exact, queries[:scans], allowed)
+    answers, fast = ask(opened, opened.index, queries, allowed, _WARM_UP)
+    _, slow = ask(opened, exact, queries[:scans], allowed, 2)
     print(
         f"{name:16} recall@{K} {beside(recall(answers, true), least=least)}, "
         f"{spread(fast, p50, p99)}; exact {spread(slow)}",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import million_search, million_updates, million_vectors
@@ -84,11 +85,21 @@ def test_a_large_library_is_made_once(
     table = library.parent / "pmc.parquet"
     made, published = table.stat(), (library / "CURRENT").stat()
     assert library_of(library.parent, ROWS) == library
-    write_table(library.parent, "pmc", ROWS, 1, ["Never said."])
     assert table.stat() == made
     assert (library / "CURRENT").stat() == published
     with pytest.raises(SystemExit, match="name another folder"):
         library_of(library.parent, ROWS + 1)
+
+
+def test_what_was_stopped_while_a_table_was_written_is_written_whole(tmp_path: Path) -> None:
+    (tmp_path / "pmc.part").write_bytes(b"PAR1, and no more")
+    np.save(tmp_path / "pmc.npy", np.zeros((3, 512), np.float16))
+    write_table(tmp_path, "pmc", 9000, 1, ["A sentence."])
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["pmc.npy", "pmc.parquet"]
+    vectors, table = np.load(tmp_path / "pmc.npy"), pq.read_table(tmp_path / "pmc.parquet")
+    assert vectors.shape == (9000, 512)
+    assert np.abs(np.linalg.norm(vectors.astype(np.float32), axis=1) - 1).max() < 0.01
+    assert len(set(table["id"].to_pylist())) == 9000
 
 
 def test_the_vector_benchmark_judges_a_scan_of_everything_as_perfect(

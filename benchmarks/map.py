@@ -1,7 +1,7 @@
 """The map of a library: how many neighbours it keeps, and what it costs.
 
     python -m benchmarks.map LIBRARY     neighbours and their labels, on the map and in the space
-    python -m benchmarks.map --times     synthetic vectors, 512-D: projecting, and placing the rest
+    python -m benchmarks.map --times     vectors of clip_like: projecting, and placing the rest
 
 Neighbours: trustworthiness (J. Venna and S. Kaski, 2001; scikit-learn) at 15 neighbours, of the
 map, of the first two principal components, and of the map's places dealt out at random. Labels: the

@@ -70,6 +70,39 @@ PAGE_STYLE = """
     position: fixed; inset: 0; z-index: 999999; border-radius: 0;
     background: rgb(76 184 209 / 15%);
   }
+  /* Low windows, such as 1280 x 800 at twice its size: what stands over the figures is thin, so that
+     the first of them are seen; nothing is left out. */
+  @media (max-height: 30rem) {
+    .stAppHeader, .stAppToolbar { height: 2.5rem; min-height: 2.5rem; }
+    .stMainBlockContainer { padding: 2.6rem 2rem 2rem; }
+    .stMainBlockContainer > [data-testid="stVerticalBlock"] { gap: .4rem; }
+    .medclip-brand h1 { font-size: 1.1rem; }
+    .medclip-brand span { font-size: .8rem; }
+    .medclip-notice { padding: .05rem 2rem; font-size: .75rem; }
+    [data-testid="stChatInput"] > div { padding-block: 0; min-height: 0; }
+    /* One line, which scrolls sideways. */
+    .st-key-asked, .st-key-called { flex-wrap: nowrap; overflow-x: auto; }
+    .st-key-asked > *, .st-key-called > * { flex: none; }
+    .st-key-asked button, .st-key-called button, .st-key-steering button { min-height: 1.8rem; }
+    [class*="st-key-chip-"] { padding: 0 .6rem; }
+    .medclip-chip img { height: 1.8rem; }
+    .st-key-headline { min-height: 1.8rem; row-gap: 0; }
+    [data-testid="stLayoutWrapper"]:has(> .st-key-headline) + *,
+    [data-testid="stLayoutWrapper"]:has(> .st-key-called) + * { margin-top: -.2rem; }
+    [data-testid="stCaptionContainer"] p { font-size: .8rem; line-height: 1.3; }
+    [data-testid="stLayoutWrapper"]:has(> .st-key-steering) { bottom: 1.3rem; }
+    .st-key-steering { flex-wrap: nowrap; gap: .5rem; padding: .1rem .5rem; }
+    .st-key-steering > * { min-width: 0; }
+    .st-key-steering p { font-size: .75rem; line-height: 1.25; }
+    .st-key-steering .stButton [data-testid="stMarkdownContainer"] {
+      position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  }
+  /* Without the ways to the pages, which are then at the side, the head has room beside its button. */
+  @media (max-height: 30rem) and (max-width: 47.9rem) {
+    .stAppHeader { width: 3.6rem; }
+    .stMainBlockContainer { padding-top: .5rem; }
+    .medclip-brand { margin-left: 1.6rem; min-height: 1.8rem; align-items: center; }
+  }
 </style>
 """
 """The few rules that Streamlit's settings do not reach."""

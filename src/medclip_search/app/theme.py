@@ -70,8 +70,8 @@ PAGE_STYLE = """
     position: fixed; inset: 0; z-index: 999999; border-radius: 0;
     background: rgb(76 184 209 / 15%);
   }
-  /* Low windows, such as 1280 x 800 at twice its size: what stands over the figures is thin, so that
-     the first of them are seen; nothing is left out. */
+  /* Low windows, such as 1280 x 800 at twice its size: what stands over the figures is thin, so
+     that the first of them are seen; nothing is left out. */
   @media (max-height: 30rem) {
     .stAppHeader, .stAppToolbar { height: 2.5rem; min-height: 2.5rem; }
     .stMainBlockContainer { padding: 2.6rem 2rem 2rem; }
@@ -97,7 +97,7 @@ PAGE_STYLE = """
     .st-key-steering .stButton [data-testid="stMarkdownContainer"] {
       position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   }
-  /* Without the ways to the pages, which are then at the side, the head has room beside its button. */
+  /* Where the ways to the pages are at the side, the head has room beside its button. */
   @media (max-height: 30rem) and (max-width: 47.9rem) {
     .stAppHeader { width: 3.6rem; }
     .stMainBlockContainer { padding-top: .5rem; }

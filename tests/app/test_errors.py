@@ -45,7 +45,7 @@ def test_a_lost_server_is_said_and_the_page_goes_on_when_it_is_back(
     expect(cards(page).first.locator(".text")).to_contain_text("nodule", timeout=LONG)
 
 
-def test_a_file_too_large_is_a_sentence_beside_it(page: Page, tmp_path: Path) -> None:
+def test_a_file_too_large_is_a_sentence_that_outlasts_enter(page: Page, tmp_path: Path) -> None:
     large = tmp_path / "large.dcm"
     with large.open("wb") as file:
         file.truncate(LIMIT_MB * 2**20 + 1)
@@ -53,9 +53,13 @@ def test_a_file_too_large_is_a_sentence_beside_it(page: Page, tmp_path: Path) ->
     with page.expect_file_chooser() as chooser:
         bar.locator("button").first.click()
     chooser.value.set_files(large)
-    expect(bar.get_by_text(f"File must be {LIMIT_MB}.0MB or smaller")).to_be_attached(timeout=LONG)
+    said = page.get_by_text(f"The file was not taken: it is larger than {LIMIT_MB} MB. Save the")
+    expect(said).to_be_in_viewport(ratio=1, timeout=LONG)
     ask(page, "nodule")
+    expect(bar.get_by_test_id("stFileChip")).to_have_count(0)
+    expect(said).to_be_visible()
     expect(headline(page)).to_be_visible(timeout=LONG)
+    expect(said).not_to_be_visible(timeout=LONG)
 
 
 def test_an_empty_library_says_how_to_fill_it(

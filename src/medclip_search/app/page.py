@@ -14,10 +14,15 @@ from medclip_search.app.search_page import search_page
 from medclip_search.app.session import Session
 from medclip_search.app.theme import PAGE_STYLE
 from medclip_search.app.trays_page import trays_page
+from medclip_search.server.uploads import LIMIT_MB
 
 _LOST = (
     "The server does not answer. Start it again with <code>medclip-search serve LIBRARY</code>, at "
     "the same address: this page then goes on by itself, with the search that its address holds."
+)
+_LARGE = (
+    f"The file was not taken: it is larger than {LIMIT_MB} MB. Save the picture, frame or slice "
+    "that matters to a file of its own (PNG, JPEG, TIFF or DICOM), and drop that."
 )
 
 
@@ -28,6 +33,7 @@ def main() -> None:
     st.set_page_config(page_title="MedClip Search", page_icon=str(icon), layout="wide")
     st.html(
         f'{PAGE_STYLE}<div class="medclip-lost" role="alert">{_LOST}</div>'
+        f'<div class="medclip-large" role="alert">{_LARGE}</div>'
         f'<div class="medclip-notice" role="note">{NOT_FOR_DIAGNOSIS}</div>'
     )
     pages = [

@@ -28,7 +28,8 @@ PAGE_STYLE = """
     background: Canvas; color: inherit;
     border-top: 1px solid color-mix(in srgb, currentColor 18%, transparent);
   }
-  .medclip-lost, .medclip-waiting { position: fixed; inset: auto auto 2.2rem 2rem; z-index: 999991;
+  .medclip-lost, .medclip-large, .medclip-waiting {
+    position: fixed; inset: auto auto 2.2rem 2rem; z-index: 999991; margin-right: 2rem;
     max-width: 40rem; padding: .5rem 1rem; border-radius: 6px; background: #17212b; color: #fff;
     border: 1px solid #6b7885; font-size: .9rem; }
   /* Shown after a while: a short break mends itself. */
@@ -38,6 +39,12 @@ PAGE_STYLE = """
   /* Streamlit's own box then asks whether one is connected to the internet. */
   body:has(.stApp:not([data-test-connection-state="CONNECTED"]))
     [data-testid="stDialog"]:not(:has([data-testid="stVerticalBlock"])) { display: none; }
+  /* The browser refuses a large file, and Streamlit marks it in the bar with a mere tooltip. The
+     sentence is to be read to its end, though Enter takes the mark away. */
+  .medclip-large { visibility: hidden; transition: visibility 0s 15s; }
+  .stApp[data-test-connection-state="CONNECTED"]:has(
+    [data-testid="stChatInput"] [data-testid="stFileChip"][aria-invalid="true"])
+    .medclip-large { visibility: visible; transition: none; }
   /* Here and not with the chips: what is drawn before its style comes jumps when it does. */
   .medclip-chip { display: flex; align-items: center; gap: .6rem; max-width: 24rem; }
   .medclip-chip img { height: 64px; max-width: 128px; background: #000; object-fit: contain;

@@ -27,9 +27,8 @@ def serving(served: Served) -> Iterator[Served]:
             assert served.stop()[0] == 0
 
 
-def test_a_lost_server_is_said_and_the_page_goes_on_when_it_is_back(
-    page: Page, served: Served
-) -> None:
+def lost_and_found(page: Page, served: Served) -> None:
+    """Ask for cysts; then the server is killed, and comes back at the same address."""
     found(page, "cyst")
     expect(page).to_have_url(re.compile("q=cyst"), timeout=LONG)
     assert served.process is not None
@@ -40,9 +39,24 @@ def test_a_lost_server_is_said_and_the_page_goes_on_when_it_is_back(
     expect(cards(page).first).to_be_visible()
     served.start(urlsplit(served.address).port or 0)
     expect(lost).not_to_be_visible(timeout=3 * LONG)
+
+
+def test_a_lost_server_is_said_and_the_page_goes_on_when_it_is_back(
+    page: Page, served: Served
+) -> None:
+    lost_and_found(page, served)
     ask(page, "nodule")  # the very first gesture that the new server hears of
     expect(chip(page, "“nodule”")).to_be_visible(timeout=LONG)
     expect(cards(page).first.locator(".text")).to_contain_text("nodule", timeout=LONG)
+
+
+def test_the_first_star_after_a_restart_counts(page: Page, served: Served) -> None:
+    lost_and_found(page, served)
+    cards(page).nth(1).locator(".act.star").click()
+    expect(page.get_by_text("Tray (1)")).to_be_visible(timeout=LONG)
+    expect(chip(page, "“cyst”")).to_be_visible()
+    cards(page).nth(2).locator(".act.star").click()
+    expect(page.get_by_text("Tray (2)")).to_be_visible(timeout=LONG)
 
 
 def test_a_file_too_large_is_a_sentence_that_outlasts_enter(page: Page, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from medclip_search.app.gestures import SCRIPT, answered, hearing
+from medclip_search.app.gestures import SCRIPT, answered, hear_late, hearing
 
 Field = str
 
@@ -58,7 +58,7 @@ def facets(
         value = choice["value"]
         on_choice(choice["field"], tuple(value) if isinstance(value, list) else value)
 
-    _mount(
+    mounted = _mount(
         key=_KEY,
         data={
             "fields": [asdict(one) for one in fields],
@@ -68,3 +68,4 @@ def facets(
         },
         on_gesture_change=hearing(_KEY, heard),
     )
+    hear_late(_KEY, heard, mounted)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from medclip_search.app.gestures import SCRIPT, answered, hearing
+from medclip_search.app.gestures import SCRIPT, answered, hear_late, hearing
 from medclip_search.cases import Case
 from medclip_search.indexes.text.highlighting import Highlight
 from medclip_search.search.hits import Hit
@@ -140,7 +140,7 @@ def gallery(
     def heard(gesture: Any) -> None:
         on_gesture(gesture["act"], gesture["id"])
 
-    _mount(
+    mounted = _mount(
         key=key,
         data={
             "items": [card.to_json() for card in cards],
@@ -154,3 +154,4 @@ def gallery(
         width="content" if layout == "strip" else "stretch",
         on_gesture_change=hearing(key, heard),
     )
+    hear_late(key, heard, mounted)

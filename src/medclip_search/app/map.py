@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from medclip_search.app.gestures import SCRIPT, answered, hearing
+from medclip_search.app.gestures import SCRIPT, answered, hear_late, hearing
 from medclip_search.indexes.map import Area
 
 _HERE = Path(__file__).parent
@@ -67,7 +67,7 @@ def library_map(
             on_area((x, y, width, height) if gesture["area"] else None)
 
     query = urlencode([*(("field", name) for name in fields), ("of", version)])
-    _mount(
+    mounted = _mount(
         key=key,
         data={
             "address": f"api/v1/map?{query}",
@@ -80,3 +80,4 @@ def library_map(
         },
         on_gesture_change=hearing(key, heard),
     )
+    hear_late(key, heard, mounted)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import streamlit as st
 
 from medclip_search.app.gallery import thumbnail_address
-from medclip_search.app.gestures import SCRIPT, answered, hearing
+from medclip_search.app.gestures import SCRIPT, answered, hear_late, hearing
 from medclip_search.exports.citations import references
 from medclip_search.exports.licences import Sharing, sharing, sharing_sentence
 from medclip_search.exports.tables import GONE
@@ -52,7 +52,7 @@ def tray_list(tray: Tray, others: Sequence[str], on_change: Callable[[Change], N
         on_change(Change(**change))
 
     # One component for all trays: what one that goes and comes back hears, Streamlit may drop.
-    _mount(
+    mounted = _mount(
         key=_KEY,
         data={
             "tray": tray.name,
@@ -64,6 +64,7 @@ def tray_list(tray: Tray, others: Sequence[str], on_change: Callable[[Change], N
         },
         on_gesture_change=hearing(_KEY, heard),
     )
+    hear_late(_KEY, heard, mounted)
 
 
 def _item(one: Kept) -> dict[str, Any]:

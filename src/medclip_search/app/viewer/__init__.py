@@ -15,7 +15,7 @@ from urllib.parse import quote
 import streamlit as st
 
 from medclip_search import NOT_FOR_DIAGNOSIS
-from medclip_search.app.gestures import SCRIPT, answered, hearing
+from medclip_search.app.gestures import SCRIPT, answered, hear_late, hearing
 from medclip_search.cases import Case
 from medclip_search.search.regions import Box
 
@@ -111,7 +111,7 @@ def viewer(
             box = (x, y, min(width, 1 - x), min(height, 1 - y))
         on_gesture(Gesture(told["act"], told.get("id", ""), box))
 
-    _mount(
+    mounted = _mount(
         key=key,
         data={
             "figure": figure.to_json() | ({"box": box} if regions else {}),
@@ -126,3 +126,4 @@ def viewer(
         },
         on_gesture_change=hearing(key, heard),
     )
+    hear_late(key, heard, mounted)

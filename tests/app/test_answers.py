@@ -13,6 +13,7 @@ from medclip_search.corpora.base import CorpusSpec
 from medclip_search.library.build import build
 from tests.app.conftest import Draw
 from tests.app.using import LONG, ask, captions, cards, chip, found
+from tests.app.viewing import viewer
 
 COUNT = 55
 LATE = "An unremarkable examination of the neighbouring structures in two planes, with a late cyst"
@@ -143,6 +144,44 @@ def test_pages_follow_one_another_and_begin_at_their_top(page: Page) -> None:
     expect(cards(page).first.locator(".rank")).to_have_text("1", timeout=LONG)
     expect(pages).to_have_count(1, timeout=LONG)  # that of the last search goes with its page
     expect(pages.locator('[aria-current="page"], [aria-pressed="true"]')).to_have_text("1")
+
+
+def test_the_arrow_keys_go_from_an_opened_case_to_the_next_page_and_back(page: Page) -> None:
+    found(page, "nodule")
+    page.get_by_text("Stack articles").click()
+    expect(page.get_by_text(re.compile(r"^5\d figures · \d+ ms$"))).to_be_visible(timeout=LONG)
+    pages = page.get_by_test_id("stPagination")
+    pages.get_by_role("button", name="2").click()
+    expect(cards(page).first.locator(".rank")).to_have_text("25", timeout=LONG)
+    second = captions(page)
+    pages.get_by_role("button", name="1").click()
+    expect(cards(page).first.locator(".rank")).to_have_text("1", timeout=LONG)
+    last = captions(page)[-1]
+    cards(page).last.locator(".figure").click()
+    shown, caption = viewer(page), page.get_by_role("dialog").locator(".medclip-caption")
+    expect(shown.locator(".at")).to_have_text("24 of 24, page 1 of 3")
+    for _ in range(2):  # a hand that is quicker than the search does not pass a page over
+        page.keyboard.press("ArrowRight")
+    expect(caption).to_have_text(second[0], timeout=LONG)
+    expect(shown.locator(".at")).to_have_text("1 of 24, page 2 of 3")
+    expect(cards(page).first.locator(".rank")).to_have_text("25")  # behind it
+    page.keyboard.press("ArrowLeft")
+    expect(caption).to_have_text(last, timeout=LONG)
+    expect(shown.locator(".at")).to_have_text("24 of 24, page 1 of 3")
+    page.keyboard.press("ArrowRight")
+    expect(caption).to_have_text(second[0], timeout=LONG)
+    expect(shown.locator(".at")).to_have_text("1 of 24, page 2 of 3")
+    page.keyboard.press("ArrowRight")
+    expect(caption).to_have_text(second[1], timeout=LONG)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0, timeout=LONG)
+    expect(cards(page).nth(1).locator(".figure")).to_be_focused(timeout=LONG)
+    expect(page).to_have_url(re.compile("page=2"), timeout=LONG)
+    chosen = pages.locator('[aria-current="page"], [aria-pressed="true"]')
+    expect(chosen).to_have_text("2")
+    page.reload()
+    expect(cards(page).first.locator(".rank")).to_have_text("25", timeout=LONG)
+    expect(chosen).to_have_text("2", timeout=LONG)
 
 
 def test_another_question_is_shown_from_where_it_stands(page: Page) -> None:

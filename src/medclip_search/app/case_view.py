@@ -12,6 +12,7 @@ from medclip_search.app.case_facts import FACTS_STYLE, caption, facts, why
 from medclip_search.app.gallery import Act, Card, gallery
 from medclip_search.app.looking import Looking, figure_of_query
 from medclip_search.app.pages import go_to
+from medclip_search.app.reading import Reading, pages
 from medclip_search.app.session import QueryImage, Session
 from medclip_search.app.steering import judge
 from medclip_search.app.tray import toggle
@@ -32,8 +33,8 @@ _STYLES: dict[str, Style] = {"Text": "text", "BibTeX": "bibtex", "RIS": "ris"}
 def open_case(shared: Shared, library: Library, session: Session, case_id: str) -> None:
     """Show a case over the page, which is drawn anew when it closes.
 
-    The arrow keys go through the tray where it was opened out of it, or else through the page of
-    answers that it is of.
+    The arrow keys go through the tray where it was opened out of it, or else through the answers,
+    page by page.
     """
     from_tray, session.from_tray = session.from_tray, False
     try:
@@ -56,7 +57,9 @@ def open_case(shared: Shared, library: Library, session: Session, case_id: str) 
 
 @st.dialog("Figure", width=_WIDTH, on_dismiss="rerun", icon=":material/imagesmode:")
 def _dialog(shared: Shared, library: Library, session: Session) -> None:
-    looking = Looking.current()
+    looking, reading = Looking.current(), Reading.current()
+    if reading.entered:
+        go_to("Search")
     try:
         case = library.case(looking.case_id)
         small = case.image is not None and not library.has_image(case.id)
@@ -70,6 +73,8 @@ def _dialog(shared: Shared, library: Library, session: Session) -> None:
     def heard(gesture: Gesture) -> None:
         if gesture.act == "open":
             looking.go(gesture.id)
+        elif gesture.act == "turn":
+            reading.go_on(gesture.by)
         elif gesture.act == "s":
             toggle(shared, library, session, looking.case_id)
         elif gesture.act in ("l", "d"):
@@ -85,6 +90,7 @@ def _dialog(shared: Shared, library: Library, session: Session) -> None:
             key="case-figure",
             on_gesture=heard,
             around=[Figure.of(one) for one in looking.around],
+            page=(reading.page, pages(hits)) if looking.home == "results" else (1, 1),
             beside=None if beside is None else figure_of_query(beside),
             regions=case.image is not None,
             letters=("s", "l", "d") if hit is not None else ("s",),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from medclip_search.search.changes import Changes
+from medclip_search.search.engine import DEEPEST
 from medclip_search.search.facets import Facets
 from medclip_search.search.hits import Hits
 from medclip_search.search.sort import Sort
@@ -30,19 +31,27 @@ class Arrangement:
     group: str = ""
 
 
+def pages(hits: Hits) -> int:
+    """How many pages of answers there are, of which these are one."""
+    return -(-min(hits.ranked, DEEPEST) // PAGE)
+
+
 @dataclass(slots=True)
 class Reading:
     """One tab's way through the answers to one question; no more than one page is kept.
 
-    ``begun`` counts how often it began at the first page.
+    ``begun`` counts how often it began anew, at the first page or elsewhere.
     ``undoable`` holds the feedback before each judgement, the last one last; ``changed`` what
     the last one did. ``judged`` is the page that was judged, until its successor is there.
+    ``entered`` tells, until the page is there, that it was gone to from an opened case: from the
+    page before (1) or from the one behind (-1).
     """
 
     question: Question = ("", (), (), 0)
     laid: Arrangement = Arrangement()
     begun: int = 0
     page: int = 1
+    entered: int = 0
     unfolded: set[str] = field(default_factory=lambda: set[str]())
     undoable: list[Feedback] = field(default_factory=lambda: list[Feedback]())
     judged: Hits | None = None
@@ -73,6 +82,17 @@ class Reading:
             self.laid, self.begun = laid, self.begun + 1
             self.page, self.changed = 1, None
             self.unfolded.clear()
+
+    def go_to(self, page: int) -> None:
+        """Turn to a page otherwise than by the pages' own widget, which then begins there."""
+        self.page, self.begun = page, self.begun + 1
+
+    def go_on(self, by: int) -> None:
+        """Go from an opened case to the next page (1), or to the one before (-1)."""
+        self.go_to(self.page + by)
+        self.entered = by
+        if self.judged is not None:  # told of the page that was judged alone
+            self.judged = self.changed = None
 
     def judge(self, before: Feedback, page: Hits) -> None:
         """Remember how it was before a judgement, to undo it and to tell what it changed."""

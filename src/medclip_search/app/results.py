@@ -13,7 +13,7 @@ from medclip_search.app.ask import search_with_figure
 from medclip_search.app.filters import counted_fields
 from medclip_search.app.gallery import Act, Card, gallery
 from medclip_search.app.layout import arrangement, headline
-from medclip_search.app.reading import PAGE, Arrangement, Reading
+from medclip_search.app.reading import PAGE, Arrangement, Reading, pages
 from medclip_search.app.session import Session
 from medclip_search.app.steering import judge, judged_here, steering
 from medclip_search.app.theme import plain
@@ -39,13 +39,15 @@ def results(
     laid = arrangement(shared, library)
     reading.follow(asked, laid)
     if session.turn_to is not None:
-        reading.page, session.turn_to = session.turn_to, None
+        reading.go_to(session.turn_to)
+        session.turn_to = None
     try:
         feedback = judged_here(shared, library, session)
         kept = [entry.case_id for entry in shared.state.tray(LOCAL_USER, library.id)]
         starred = {case.id for case in library.cases(kept)} if kept else set[str]()
         hits = _search(shared, library, session, where, laid, feedback, starred, place)
     except MedClipError as error:
+        reading.entered = 0
         st.error(str(error))
         return True
     if hits is None:
@@ -55,6 +57,10 @@ def results(
     if not hits and reading.page == 1:
         st.info("No figure matches. Try other words, or take a filter away.")
         return reading.facets or True
+    if reading.entered:
+        if hits:
+            session.opened = hits[0 if reading.entered > 0 else -1].id
+        reading.entered = 0
 
     def heard(act: Act, case_id: str) -> None:
         if act == "open":
@@ -162,16 +168,16 @@ def _called(session: Session, hits: Hits) -> None:
 
 def _pages(reading: Reading, hits: Hits) -> None:
     """The way to other pages, where there are any."""
-    count = -(-min(hits.ranked, DEEPEST) // PAGE)
+    count = pages(hits)
     if count < 2:
         return
 
-    key = f"page-{reading.begun}"  # its own for every question, so that it begins at the first
+    key = f"page-{reading.begun}"  # its own wherever reading begins, so that it begins there
 
     def turn() -> None:
         reading.page = int(st.session_state[key])
 
     with st.container(horizontal_alignment="center", key="pages"):
-        st.pagination(count, key=key, on_change=turn)
+        st.pagination(count, default=min(reading.page, count), key=key, on_change=turn)
     if reading.page == count and hits.ranked >= DEEPEST:
         st.caption(f"Pages end at the {DEEPEST:,} best. Add words, or narrow, to see others.")

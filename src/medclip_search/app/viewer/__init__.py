@@ -74,11 +74,13 @@ def image_address(case_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Gesture:
-    """What was done: ``open`` another figure by its id, search by a ``region`` (``None``: by the
-    whole image), or a letter that was asked for."""
+    """What was done: ``open`` another figure by its id, ``turn`` to the page of figures after
+    (``by`` 1) or before (-1), search by a ``region`` (``None``: by the whole image), or a letter
+    that was asked for."""
 
     act: str
     id: str = ""
+    by: int = 0
     box: Box | None = None
 
 
@@ -88,6 +90,7 @@ def viewer(
     key: str,
     on_gesture: Callable[[Gesture], None],
     around: Sequence[Figure] = (),
+    page: tuple[int, int] = (1, 1),
     beside: Figure | None = None,
     regions: bool = False,
     box: Box | None = None,
@@ -95,7 +98,8 @@ def viewer(
     letters: Sequence[str] = (),
     home: str = "",
 ) -> None:
-    """Draw it. ``around`` are the figures that the arrow keys go through, ``figure`` among them.
+    """Draw it. ``around`` are the figures that the arrow keys go through, ``figure`` among them;
+    ``page`` tells which page of them, of how many, these are.
 
     ``regions``: whether a box may be drawn to search by, ``box`` one that is drawn already, in
     fractions. ``mode`` sets what a drag does (``pan``, ``window`` or ``box``). ``letters`` are keys
@@ -109,13 +113,14 @@ def viewer(
         if drawn:  # to a ten-thousandth, so that the same box has the same name
             x, y, width, height = (round(float(one), 4) for one in drawn)
             box = (x, y, min(width, 1 - x), min(height, 1 - y))
-        on_gesture(Gesture(told["act"], told.get("id", ""), box))
+        on_gesture(Gesture(told["act"], told.get("id", ""), told.get("by", 0), box))
 
     mounted = _mount(
         key=key,
         data={
             "figure": figure.to_json() | ({"box": box} if regions else {}),
             "around": [one.to_json() for one in around],
+            "page": page,
             "beside": None if beside is None else beside.to_json(),
             "regions": regions,
             "mode": mode,

@@ -117,8 +117,9 @@ class Viewer {
 
   update(data, send) {
     this.send = send;
-    // The hand was quicker than Python: this answer is of a figure passed since.
-    if (this.wanted !== undefined && data.figure.id !== this.wanted) return;
+    // The hand was quicker than Python: this answer is of a figure, or a page, passed since.
+    if (this.turning ? data.page[0] === this.data.page[0] : data.figure.id !== (this.wanted ?? data.figure.id)) return;
+    this.turning = false;
     this.wanted = undefined;
     this.data = data;
     this.notice.textContent = data.notice;
@@ -143,10 +144,13 @@ class Viewer {
   place(id) {
     const around = this.data.around ?? [];
     const at = around.findIndex((one) => one.id === id);
-    this.before.hidden = this.after.hidden = around.length < 2 || at < 0;
-    this.before.disabled = at <= 0;
-    this.after.disabled = at >= around.length - 1;
-    this.at.textContent = at < 0 || around.length < 2 ? "" : `${at + 1} of ${around.length}`;
+    const [page, pages] = this.data.page;
+    const alone = at < 0 || (around.length < 2 && pages < 2);
+    this.before.hidden = this.after.hidden = alone;
+    this.before.disabled = at <= 0 && page <= 1;
+    this.after.disabled = at >= around.length - 1 && page >= pages;
+    const told = `${at + 1} of ${around.length}${pages > 1 ? `, page ${page} of ${pages}` : ""}`;
+    this.at.textContent = alone ? "" : told;
     for (const near of [around[at + 1], around[at - 1]]) {
       if (at >= 0 && near?.address) new Image().src = near.address;
     }
@@ -156,11 +160,20 @@ class Viewer {
     const around = this.data.around ?? [];
     const at = around.findIndex((one) => one.id === (this.wanted ?? this.data.figure.id));
     const next = around[at + by];
-    if (at < 0 || !next) return;
+    if (at < 0 || this.turning) return;
+    if (!next) return this.turn(by);
     this.wanted = next.id;
     this.main.show({ samples: null, ...next });
     this.place(next.id);
     this.send({ act: "open", id: next.id });
+  }
+
+  // Beyond the last figure lies the next page's first, before the first one the last of the page before.
+  turn(by) {
+    const [page, pages] = this.data.page;
+    if (page + by < 1 || page + by > pages) return;
+    this.turning = true;
+    this.send({ act: "turn", by });
   }
 
   both(act) {

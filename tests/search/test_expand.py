@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from medclip_search.errors import QueryError
 from medclip_search.search.engine import search
-from medclip_search.search.expand import TERMS, WEIGHT, as_written, feedback_terms
+from medclip_search.search.expand import TERMS, WEIGHT, as_written, feedback_terms, misspelt
 from medclip_search.search.query import EXPANSIONS, Query
 from tests.search.small_library import SmallLibrary, a_case
 
@@ -123,3 +123,34 @@ def test_weights_are_few_positive_and_no_more_than_a_typed_word(
 def test_words_are_shown_as_they_are_written() -> None:
     captions = ["MRI of Opacities", "opacities, " + "x" * 90 + " naïve MRI"]
     assert as_written(["opac", "mri", "naiv", "absent"], captions) == ("opacities", "MRI", "naïve")
+
+
+def test_a_slip_of_the_captions_is_not_told_as_a_word(build: Callable[..., SmallLibrary]) -> None:
+    captions = [f"Nodule demonstates demonstrates spiculation {at}" for at in range(3)]
+    captions += [f"Fracture of the femur demonstrates {at}" for at in range(80)]
+    cases = [a_case(f"c{at}", caption)[0] for at, caption in enumerate(captions)]
+    (note,) = search(build(cases), Query(text="nodule"), 5).notes
+    assert "spiculation" in note
+    assert "demonstates" not in note
+
+
+@pytest.mark.parametrize(
+    ("term", "other", "expected"),
+    [
+        ("demonst", "demonstr", True),  # missing
+        ("sagittal", "sagital", True),  # added
+        ("fracturo", "fracture", True),  # another
+        ("pnuemonia", "pneumonia", True),  # exchanged
+        ("pneumonia", "pneumonia", False),
+        ("assymetr", "asymmetr", False),  # two letters
+        ("mri", "mr", False),  # short
+        ("fluid", "flu", False),
+        ("bright", "right", False),  # the first
+    ],
+)
+def test_a_slip_is_a_letter_away_from_what_is_far_more_frequent(
+    term: str, other: str, expected: bool
+) -> None:
+    known = {term, other, "chest"}
+    assert misspelt(term, known, {term: 5, other: 50}.get) is expected  # type: ignore[arg-type]
+    assert not misspelt(term, known, lambda one: 5)

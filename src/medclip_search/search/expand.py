@@ -41,7 +41,11 @@ SHARPNESS = 3
 ANSWERED = 0.5
 """If the best caption answers less than this share of the question, all weighs less."""
 NAMED = 8
-"""A note names so many of the words."""
+"""A note names so many of the words,"""
+MISSPELT = 10
+"""and none of which a spelling that is a letter away is in so many times as many captions;"""
+SHORT = 5
+"""shorter ones are as likely to be words of their own."""
 
 _WORD = re.compile(r"[^\W_]+")
 _DIGIT = re.compile(r"\d")
@@ -99,7 +103,10 @@ def expansion(
         new = [term for term in weights if term not in asked and term not in same]
         words = as_written(new, captions)
         if words:
-            notes.append(f"Also searched for, from the best captions: {_listed(words)}.")
+            known = frozenset(term for one in captions for term in terms(one))
+            right = [term for term in new if not misspelt(term, known, index.document_frequency)]
+            told = _listed(as_written(right, captions), len(words))
+            notes.append(f"Also searched for, from the best captions: {told}.")
     return Expansion(Also(weights, stand), (*names, *words), tuple(notes))
 
 
@@ -163,6 +170,33 @@ def as_written(asked: Sequence[str], captions: Sequence[str]) -> tuple[str, ...]
     return tuple(found[term].most_common(1)[0][0] for term in asked if term in found)
 
 
+def misspelt(term: str, others: Set[str], frequency: Callable[[str], int]) -> bool:
+    """Whether it looks like a slip for one of the ``others``, which is far more frequent."""
+    if len(term) < SHORT:  # MR is no slip for MRI
+        return False
+    most = frequency(term) * MISSPELT
+    return any(_is_a_slip(term, other) and frequency(other) >= most for other in others)
+
+
+def _is_a_slip(one: str, other: str) -> bool:
+    """Whether one letter is missing, added or another, or two are exchanged (Damerau, 1964).
+
+    Never the first one, which is seldom mistaken: ``bright`` is no slip for ``right``.
+    """
+    start = _alike(one, other)
+    one, other = one[start:], other[start:]
+    end = _alike(one[::-1], other[::-1])
+    one, other = one[: len(one) - end], other[: len(other) - end]
+    exchanged = len(one) == 2 and one == other[::-1]
+    return start > 0 and (max(len(one), len(other)) == 1 or exchanged)
+
+
+def _alike(one: str, other: str) -> int:
+    """How many letters both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
 @cache
 def _silent() -> frozenset[str]:
     return frozenset(terms(FUNCTION_WORDS)) | frozenset(terms(SIDES))
@@ -172,6 +206,10 @@ def _tells(term: str) -> bool:
     return len(term) > 1 and term not in _silent() and not _DIGIT.search(term)
 
 
-def _listed(words: Sequence[str]) -> str:
-    more = f" and {len(words) - NAMED} more" if len(words) > NAMED else ""
-    return f"{', '.join(words[:NAMED])}{more}"
+def _listed(words: Sequence[str], count: int = 0) -> str:
+    """The first of the words, and how many more there are of all (``count``)."""
+    named = words[:NAMED]
+    more = max(count, len(words)) - len(named)
+    if not named:
+        return "1 word" if more == 1 else f"{more} words"
+    return f"{', '.join(named)}{f' and {more} more' if more else ''}"

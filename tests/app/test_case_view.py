@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,11 @@ def test_a_like_in_the_case_re_ranks_behind_it(page: Page) -> None:
     expect(page.get_by_text("Re-ranked by 1 like")).to_be_visible(timeout=LONG)
     mine = cards(page).filter(has_text=liked)
     expect(mine.get_by_role("button", name="Liked: take back")).to_be_visible(timeout=LONG)
+    other = cards(page).filter(has_not_text=liked).first
+    other.locator(".figure").click()
+    dialog.get_by_text("What your likes and dislikes say of it").click(timeout=LONG)
+    expect(dialog.get_by_text(re.compile(r"^[+−]\d+\.\d: number \d+ before"))).to_be_visible()
+    expect(dialog.get_by_text("Points for it (+) and against it (−) add up")).to_be_visible()
 
 
 def test_figures_like_it_open_in_its_place_with_a_way_back(page: Page) -> None:

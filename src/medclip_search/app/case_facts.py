@@ -40,8 +40,11 @@ def why(hit: Hit) -> str:
         return said
     lines = (*hit.feedback.lines, hit.feedback.sum)
     items = "".join(f"<li>{html.escape(str(line))}</li>" for line in lines)
-    summary = "<summary>Its weight of evidence, in decibans</summary>"
-    return f"{said}<details>{summary}<ul>{items}</ul></details>"
+    summary = "<summary>What your likes and dislikes say of it, point by point</summary>"
+    read = (
+        "Points for it (+) and against it (−) add up: +10 are odds ten times as good, −10 a tenth."
+    )
+    return f"{said}<details>{summary}<ul>{items}</ul><small>{read}</small></details>"
 
 
 def facts(case: Case) -> str:

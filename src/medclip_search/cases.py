@@ -11,8 +11,8 @@ Value = str | int | float | bool | None
 
 
 def column_label(column: str) -> str:
-    """A column's name as a person reads it: ``Description.Plane`` is ``Plane``."""
-    return column.rpartition(".")[2].strip() or column
+    """A column's name as a person reads it: ``Description.Slice_Plane`` is ``Slice Plane``."""
+    return column.rpartition(".")[2].replace("_", " ").strip() or column
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 
 from medclip_search.app.gallery import pieces
 from medclip_search.cases import Case, column_label
@@ -49,20 +50,18 @@ def why(hit: Hit) -> str:
 
 def facts(case: Case) -> str:
     """What is known of the case, as a list of terms."""
-    known: list[tuple[str, object]] = [
-        ("Modality", case.modality),
-        ("Body region", case.region),
-        ("Year", case.year),
-        ("Licence", case.licence or case.licence_class),
-        ("Source", case.corpus),
-        ("Keywords", ", ".join(case.keywords)),
-        *((_plain(name), value) for name, value in case.metadata.items()),
-        ("Id", case.id),
-    ]
+    known = {
+        "Modality": case.modality,
+        "Body region": case.region,
+        "Year": case.year,
+        "Licence": case.licence or case.licence_class,
+        "Source": case.corpus,
+        "Keywords": ", ".join(case.keywords),
+    }
+    told = {name: str(value) for name, value in known.items() if value not in (None, "")}
+    told |= _columns(case, told) | {"Id": case.id}
     rows = [
-        f"<dt>{html.escape(name)}</dt><dd>{html.escape(str(value))}</dd>"
-        for name, value in known
-        if value not in (None, "")
+        f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in told.items()
     ]
     if case.article_link:
         link = html.escape(case.article_link)
@@ -74,6 +73,23 @@ def facts(case: Case) -> str:
     return f'<dl class="medclip-facts">{"".join(rows)}</dl>'
 
 
-def _plain(column: str) -> str:
-    last = column_label(column)
-    return last[:1].upper() + last[1:]
+def _columns(case: Case, told: Mapping[str, str]) -> dict[str, str]:
+    """What the columns of its table tell beyond that, each name once.
+
+    A column that says what is told already is left out (``Type`` is ``CT``); one of the same name
+    that says it more closely takes its place (``CT - noncontrast``), and one that says otherwise
+    stands beside it.
+    """
+    said = {value.casefold() for value in told.values()}
+    found: dict[str, str] = {}
+    for column, given in case.metadata.items():
+        value = "" if given is None else str(given)
+        if not value or value.casefold() in said:
+            continue
+        label = column_label(column)
+        name = label[:1].upper() + label[1:]
+        before = found.get(name) or told.get(name, "")
+        if before and before.casefold() not in value.casefold():
+            value = f"{before} · {value}"
+        found[name] = value
+    return found

@@ -86,10 +86,10 @@ def _image(session: Session, image: QueryImage) -> None:
                     args=([image.token],),
                 )
         st.button(
-            "Look",
+            "Look or draw a box",
             key=f"look-{image.token}",
             icon=":material/crop:",
-            help=f"Look at {plain(image.name)}, and search by a part of it",
+            help=f"Look at {plain(image.name)}, and draw a box to search by a part of it",
             type="tertiary",
             on_click=look,
         )

@@ -27,8 +27,8 @@ from medclip_search import Case, Library, Query
 from medclip_search.corpora import CorpusSpec
 from medclip_search.corpora.roco import RocoCorpus
 from medclip_search.evaluation import Scores, answer, difference, score
-from medclip_search.indexes.text.abbreviations import read
 from medclip_search.indexes.text.analyser import terms
+from medclip_search.indexes.text.mining import read
 from medclip_search.search.query import ABBREVIATIONS
 
 HURT = 0.05

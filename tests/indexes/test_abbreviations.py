@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medclip_search.cases import Case
 from medclip_search.indexes.text.abbreviations import (
     Abbreviation,
     Forms,
-    Mined,
     both_ways,
     definitions,
     long_form,
-    read,
 )
+from medclip_search.indexes.text.mining import DEFINITIONS, RULES, Mined, read
 
 
 @pytest.mark.parametrize(
@@ -77,17 +77,50 @@ def test_what_few_explain_or_several_otherwise_is_left_out(tmp_path: Path) -> No
         + ["local anaesthesia (LA)"] * 2
         + ["renal artery (RA)"] * 2
     )
-    assert found.kept() == [Abbreviation("CT", "computed tomography", 3)]
     assert read(tmp_path) == []  # of an older program
-    found.write(tmp_path)
-    assert read(tmp_path) == found.kept()
+    assert found.write(tmp_path) == [Abbreviation("CT", "computed tomography", 3)]
+    assert read(tmp_path) == [Abbreviation("CT", "computed tomography", 3)]
 
 
-def test_figures_of_one_article_are_one_witness() -> None:
+def test_figures_of_one_article_are_one_witness(tmp_path: Path) -> None:
     found = Mined()
     cases = ((at, Case(f"c{at}", "x", "a cat (CAT)", article="P1")) for at in range(9))
     list(found.listen(cases))
-    assert found.kept() == []
+    assert found.write(tmp_path) == []
+
+
+CAPTIONS = st.sampled_from(
+    [
+        "computed tomography (CT)",
+        "CT (Computed Tomography)",
+        "cardiothoracic (CT)",
+        "a cat (CAT)",
+        "left atrium (LA) and local anaesthesia (LA)",
+        "nothing",
+    ]
+)
+HEARD = st.dictionaries(st.integers(0, 30), CAPTIONS, max_size=30)
+
+
+@settings(max_examples=200, deadline=None)
+@given(HEARD, HEARD, st.sets(st.integers(0, 30)))
+def test_an_update_is_the_same_as_hearing_all_again(
+    before: dict[int, str], more: dict[int, str], removed: set[int]
+) -> None:
+    def heard(captions: dict[int, str], mined: Mined, folder: Path) -> list[bytes]:
+        cases = [(key, Case(f"c{key}", "x", text)) for key, text in sorted(captions.items())]
+        list(mined.listen(cases))
+        folder.mkdir()
+        mined.write(folder)
+        return [(folder / name).read_bytes() for name in (DEFINITIONS, RULES)]
+
+    now = {key: text for key, text in (before | more).items() if key not in removed}
+    changed = {*more, *removed}
+    with TemporaryDirectory() as temporary:
+        heard(before, Mined(), old := Path(temporary) / "old")
+        fresh = {key: now[key] for key in changed if key in now}
+        updated = heard(fresh, Mined(old, changed), Path(temporary) / "updated")
+        assert updated == heard(now, Mined(), Path(temporary) / "anew")
 
 
 def test_forms_stand_for_each_other_but_for_plain_words() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medclip_search.cases import Case, ImageSource, Value
-from medclip_search.indexes.columns import Columns, build_columns
+from medclip_search.indexes.columns import Columns, build_columns, update_columns
 
 IMAGE = ImageSource(Path("/images/a.png"))
 
@@ -217,3 +218,52 @@ def test_any_metadata(rows: dict[int, Value], low: float) -> None:
         assert keys(columns.between("x", low, None)) == sorted(
             k for k, n in numbers.items() if n >= low
         )
+
+
+ANY_VALUE = st.one_of(
+    st.sampled_from(["a", "A", "b", "é", "12", "x\0y", "a ", "\U0001f600", "\uffff"]),
+    st.integers(-3, 3),
+    st.sampled_from([0.5, 1.0, 45.0, float("nan")]),
+    st.booleans(),
+    st.none(),
+)
+ANY_CASE = st.builds(
+    lambda caption, image, region, year, keywords, metadata: Case(
+        "?", "roco", caption, image, region=region, year=year, keywords=keywords, metadata=metadata
+    ),
+    st.sampled_from(["", "A chest"]),
+    st.sampled_from([None, IMAGE]),
+    st.sampled_from([None, "chest", "Chest", "head"]),
+    st.sampled_from([None, 1999, 2010]),
+    st.lists(st.sampled_from(["lung", "Lung", "node", "a", "zz"]), max_size=3).map(tuple),
+    st.dictionaries(st.sampled_from(["Age", "Sex", "corpus"]), ANY_VALUE, max_size=3),
+)
+ANY_CASES = st.dictionaries(st.integers(0, 12), ANY_CASE, max_size=8)
+
+
+def with_ids(cases: dict[int, Case]) -> dict[int, Case]:
+    """Each has the id that its key stands for, in another order than the keys."""
+    return {
+        key: replace(case, id="Zaßé0b"[key % 6] * (1 + key // 6)) for key, case in cases.items()
+    }
+
+
+@settings(max_examples=300, deadline=None)
+@given(ANY_CASES, ANY_CASES, st.sets(st.integers(0, 12), max_size=6))
+def test_an_update_is_the_same_as_reading_all_cases_again(
+    before: dict[int, Case], more: dict[int, Case], removed: set[int]
+) -> None:
+    old, new = with_ids(before), with_ids(more)
+    now = {key: case for key, case in (old | new).items() if key not in removed}
+    changed = sorted({*new, *removed})
+    with TemporaryDirectory() as temporary:
+        folders = [Path(temporary) / name for name in ("before", "updated", "anew")]
+        for folder in folders:
+            folder.mkdir()
+        build_columns(old.items(), folders[0])
+        build_columns(sorted(now.items()), folders[2])
+        fresh = {key: now[key] for key in changed if key in now}
+        kept = {key: case.id for key, case in old.items() if key not in changed}
+        update_columns(folders[0], folders[1], changed, fresh.items(), kept.__getitem__)
+        for name in ("columns.json", "columns.bin"):
+            assert (folders[1] / name).read_bytes() == (folders[2] / name).read_bytes()

@@ -222,12 +222,10 @@ class Catalogue:
     def keys_of_rows(self, space: SpaceRecord) -> NDArray[np.int64]:
         """The case key of each row of a space, (rows,), -1 where the row is dead."""
         keys = np.full(space.rows, -1, dtype=np.int64)
-        live = self._all(
-            f"SELECT row, key FROM rows_{space.number} WHERE key IS NOT NULL ORDER BY row"
-        )
-        if live:
-            pairs = np.array(live, dtype=np.int64)
-            keys[pairs[:, 0]] = pairs[:, 1]
+        live = f"SELECT row, key FROM rows_{space.number} WHERE key IS NOT NULL"
+        with self._lock:
+            pairs = np.fromiter(self._connection.execute(live), np.dtype("i8, i8"))
+        keys[pairs["f0"]] = pairs["f1"]
         return keys
 
     def count(self) -> int:
@@ -242,6 +240,12 @@ class Catalogue:
             "GROUP BY s.source ORDER BY s.source"
         )
         return {str(name): int(n) for name, n in rows}
+
+    def id_of(self, key: int) -> str:
+        """The id of a case. Raises ``KeyError``."""
+        for (found,) in self._all("SELECT id FROM cases WHERE key = ?", (key,)):
+            return str(found)
+        raise KeyError(key)
 
     def keys_of(self, ids: Sequence[str]) -> list[int | None]:
         """The case key of each id, ``None`` where no case has it."""

@@ -13,16 +13,18 @@ from pathlib import Path
 import numpy as np
 
 from medclip_search.cases import Case
-from medclip_search.indexes.columns import build_columns
+from medclip_search.errors import LibraryDamagedError
+from medclip_search.indexes.columns import build_columns, update_columns
 from medclip_search.indexes.text import (
     TextDocument,
     build_text_index,
     deleted_share,
     update_text_index,
 )
-from medclip_search.indexes.text.abbreviations import Mined
+from medclip_search.indexes.text.mining import DEFINITIONS, Mined
 from medclip_search.indexes.vectors import build_vector_index, is_taught_by
-from medclip_search.library.catalogue import Catalogue, SpaceRecord
+from medclip_search.indexes.vectors.files import KEYS, read_array
+from medclip_search.library.catalogue import SpaceRecord
 from medclip_search.library.derive_map import derive_map
 from medclip_search.library.derived import is_intact, new_folder
 from medclip_search.library.durable import flush_tree
@@ -32,8 +34,8 @@ from medclip_search.library.workcatalogue import WorkCatalogue
 from medclip_search.progress import Advance, Progress
 
 _UPDATE_BELOW = 0.1
-"""Above this share of changed and deleted cases, a text index is built anew: deleted captions go
-on counting in how rare a word is until then."""
+"""Above this share of changed cases, text index and columns are built anew. Deleted captions, which
+go on counting in how rare a word is until then, are among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +66,16 @@ def derive(
     ``fresh_text`` builds the text index anew, so that it holds no word of what was taken out.
     """
     changed = catalogue.changed()
+    text = columns = None
     if base is not None and not changed:
-        columns = base.columns
-        text = base.text
+        text, columns = base.text, base.columns
         if fresh_text and deleted_share(library / base.text):
-            mined = Mined()
-            text = _derive_text(library, number, catalogue, None, changed, mined, progress)
-            mined.write(library / text)
-            flush_tree(library / text)
-    else:
-        start, mined = None if fresh_text else base, Mined()
-        text = _derive_text(library, number, catalogue, start, changed, mined, progress)
-        columns = new_folder(library, f"columns/{number:06d}")
-        with progress("filters", catalogue.count(), "case") as advance:
-            # An updated text index hears of what changed; what abbreviations mean, all say.
-            cases = _told(catalogue.all_cases(), advance)
-            build_columns(cases if mined.complete else mined.listen(cases), library / columns)
-        mined.write(library / text)
-        flush_tree(library / text)
-        flush_tree(library / columns)
+            text = None
+    if text is None:
+        start = None if fresh_text else base
+        text = _derive_text(library, number, catalogue, start, changed, progress)
+    if columns is None:
+        columns = _derive_columns(library, number, catalogue, base, changed, progress)
     vectors = {
         record.space.name: _derive_vectors(
             library, number, catalogue, record, base, progress, retold=bool(changed)
@@ -100,20 +93,50 @@ def _derive_text(
     catalogue: WorkCatalogue,
     base: Manifest | None,
     changed: list[int],
-    mined: Mined,
     progress: Progress,
 ) -> str:
     folder = new_folder(library, f"text/{number:06d}")
     total = catalogue.count()
+    mined = Mined()
     gone = 1.0 if base is None else deleted_share(library / base.text) + len(changed) / (total + 1)
-    if base is None or gone > _UPDATE_BELOW or not is_intact(library, base, base.text):
+    if base is None or gone > _UPDATE_BELOW or not _can_go_on(library, base):
         with progress("words", total, "case") as advance:
             cases = mined.listen(_told(catalogue.all_cases(), advance))
             build_text_index(_documents(cases), library / folder)
     else:
+        mined = Mined(library / base.text, changed)
         with progress("words", len(changed), "case") as advance:
-            documents = _documents(_told(catalogue.all_cases(changed), advance))
-            update_text_index(library / base.text, library / folder, changed, documents)
+            cases = mined.listen(_told(catalogue.all_cases(changed), advance))
+            update_text_index(library / base.text, library / folder, changed, _documents(cases))
+    mined.write(library / folder)
+    flush_tree(library / folder)
+    return folder
+
+
+def _can_go_on(library: Path, base: Manifest) -> bool:
+    """Whether a text index is what was published, by a program that kept what captions explain."""
+    return (library / base.text / DEFINITIONS).exists() and is_intact(library, base, base.text)
+
+
+def _derive_columns(
+    library: Path,
+    number: int,
+    catalogue: WorkCatalogue,
+    base: Manifest | None,
+    changed: list[int],
+    progress: Progress,
+) -> str:
+    folder = new_folder(library, f"columns/{number:06d}")
+    few = len(changed) <= _UPDATE_BELOW * catalogue.count()
+    if base is not None and few and is_intact(library, base, base.columns):
+        with progress("filters", len(changed), "case") as advance:
+            cases = _told(catalogue.all_cases(changed), advance)
+            before, now = library / base.columns, library / folder
+            update_columns(before, now, changed, cases, catalogue.id_of)
+    else:
+        with progress("filters", catalogue.count(), "case") as advance:
+            build_columns(_told(catalogue.all_cases(), advance), library / folder)
+    flush_tree(library / folder)
     return folder
 
 
@@ -132,10 +155,15 @@ def _derive_vectors(
     keys = catalogue.keys_of_rows(record)
     previous: Path | None = None
     if base is not None and base.embeddings.get(name) == record.path and name in base.vectors:
-        if np.array_equal(_keys_before(library, base, name), keys) and not (
-            retold
-            and record.space.centred
-            and not is_taught_by(library / base.vectors[name], catalogue.captions())
+        before = _keys_before(library / base.vectors[name])
+        if (
+            before is not None
+            and np.array_equal(before, keys)
+            and not (
+                retold
+                and record.space.centred
+                and not is_taught_by(library / base.vectors[name], catalogue.captions())
+            )
         ):
             return base.vectors[name]
         if is_intact(library, base, base.vectors[name]):
@@ -155,15 +183,12 @@ def _derive_vectors(
     return folder
 
 
-def _keys_before(
-    library: Path, base: Manifest, space: str
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    snapshot = Catalogue.open_snapshot(library / base.catalogue)
+def _keys_before(folder: Path) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
+    """The case keys of an index's rows, -1 for dead ones; ``None`` where it cannot be read."""
     try:
-        record = next(record for record in snapshot.spaces() if record.space.name == space)
-        return snapshot.keys_of_rows(record)
-    finally:
-        snapshot.close()
+        return read_array(folder, KEYS)
+    except LibraryDamagedError:
+        return None
 
 
 def _documents(cases: Iterator[tuple[int, Case]]) -> Iterator[TextDocument]:

@@ -2,27 +2,17 @@
 
 Schwartz and Hearst (A Simple Algorithm for Identifying Abbreviation Definitions in Biomedical
 Text, PSB 2003): what stands in brackets, or before them, is a short form where its letters are
-found, from the right, in the words beside it, the first at a word's beginning. What one author
-means by "LA" is no rule: a pair counts only where several articles explain it so, and most that
-explain the short form do.
+found, from the right, in the words beside it, the first at a word's beginning.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from medclip_search.cases import Case
 from medclip_search.indexes.text.analyser import terms
-
-FILE = "abbreviations.json"
-LEAST_ARTICLES = 3
-LEAST_SHARE = 2 / 3
-"""Of the articles that explain a short form, so many must mean the same."""
 
 PLAIN = frozenset(
     terms("am an and as at be by do for had has he in is it no not of on or so to we")
@@ -95,60 +85,6 @@ def _is_short(text: str) -> bool:
 def _reach(short: str) -> int:
     """In how many words beside it the letters of a short form are looked for."""
     return min(len(short) + 5, 2 * len(short))
-
-
-class Mined:
-    """Collects what the captions of a library explain, while they pass by."""
-
-    def __init__(self) -> None:
-        self._articles: dict[tuple[str, Form], set[int]] = defaultdict(set)
-        self._written: dict[tuple[str, Form], Counter[str]] = defaultdict(Counter)
-        self.complete = False
-
-    def listen(self, cases: Iterable[tuple[int, Case]]) -> Iterator[tuple[int, Case]]:
-        """All cases, each heard on its way."""
-        self.__init__()  # type: ignore[misc]
-        for pair in cases:
-            case = pair[1]
-            if "(" in case.caption:
-                for short, long in definitions(case.caption):
-                    kind = (short, tuple(terms(long)))
-                    self._articles[kind].add(hash(case.article or case.id))
-                    self._written[kind][long] += 1
-            yield pair
-        self.complete = True
-
-    def kept(self) -> list[Abbreviation]:
-        """The pairs that enough articles explain, the most frequent first."""
-        explained: dict[str, set[int]] = defaultdict(set)
-        for (short, _), articles in self._articles.items():
-            explained[short].update(articles)
-        found = [
-            Abbreviation(short, _mostly(self._written[short, form]), len(articles))
-            for (short, form), articles in self._articles.items()
-            if len(articles) >= max(LEAST_ARTICLES, LEAST_SHARE * len(explained[short]))
-            and len(terms(short)) == 1
-            and form
-        ]
-        return sorted(found, key=lambda one: (-one.articles, one.short))
-
-    def write(self, folder: Path) -> None:
-        """Put them beside the text index."""
-        rows = [[one.short, one.long, one.articles] for one in self.kept()]
-        (folder / FILE).write_text(json.dumps(rows, ensure_ascii=False, indent=0), "utf-8")
-
-
-def _mostly(written: Counter[str]) -> str:
-    return min(written, key=lambda one: (-written[one], one))
-
-
-def read(folder: Path) -> list[Abbreviation]:
-    """What was put beside a text index; nothing where an older program wrote it."""
-    try:
-        rows = json.loads((folder / FILE).read_text("utf-8"))
-    except FileNotFoundError:
-        return []
-    return [Abbreviation(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

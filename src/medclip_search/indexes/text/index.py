@@ -19,7 +19,7 @@ import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
-from medclip_search.indexes.text import abbreviations
+from medclip_search.indexes.text import mining
 from medclip_search.indexes.text.abbreviations import Abbreviation, Form, both_ways
 from medclip_search.indexes.text.analyser import ANALYSER, terms
 from medclip_search.indexes.text.building import FIELD_WEIGHTS
@@ -88,7 +88,7 @@ class TextIndex:
             index = open_index(folder, private)
             try:
                 index.config_reader("manual")
-                mined = abbreviations.read(folder)
+                mined = mining.read(folder)
                 return cls(read_counts(folder), index.searcher(), index.schema, mined)
             except (ValueError, TypeError) as error:
                 raise damaged(folder, error, private) from error

@@ -64,7 +64,7 @@ def build_vector_index(
     ``captions``, by case key, teach a centred space which of its directions matter, if there are
     enough of them (``told_by_captions``).
 
-    Mean, stretch and lengths are always taken afresh, so that scores do not depend on the library's
+    Mean and stretch are always taken afresh, so that scores do not depend on the library's
     history. ``previous`` is an index of the same rows file when it was shorter and fewer of its
     rows were dead: its FAISS lists are added to (by hard link where nothing is added), unless
     they have grown by half or lost a third, or the directions have turned. The same arguments
@@ -74,16 +74,22 @@ def build_vector_index(
     the sample that it is fitted to.
     """
     rows = np.asarray(rows)
-    live = (np.asarray(keys) >= 0) & finite(rows)
-    keys = np.where(live, keys, -1).astype(np.int64)
-    centre = mean(rows, live) if space.centred else np.zeros(rows.shape[1], dtype=np.float32)
-    cosine = Cosine(centre)
-    row_of_key = _row_of_key(keys)
-    told = told_by_captions.sample(captions, row_of_key) if space.centred else None
-    if told is not None:
-        cosine = Cosine(centre, told_by_captions.fit(told, rows, cosine))
-    inverse = cosine.inverse_lengths(rows)
-    inverse[~live] = np.nan
+    keys = np.array(keys, dtype=np.int64)
+    told: told_by_captions.Told | None = None
+    if space.centred:
+        keys[~finite(rows)] = -1
+        row_of_key = _row_of_key(keys)
+        cosine = Cosine(mean(rows, keys >= 0))
+        told = told_by_captions.sample(captions, row_of_key)
+        if told is not None:
+            cosine = Cosine(cosine.mean, told_by_captions.fit(told, rows, cosine))
+        inverse = cosine.inverse_lengths(rows)
+        inverse[keys < 0] = np.nan
+    else:
+        cosine = Cosine(np.zeros(rows.shape[1], dtype=np.float32))
+        inverse = _lengths_gone_on_with(rows, keys, cosine, previous, space)
+        keys[np.isnan(inverse)] = -1
+        row_of_key = _row_of_key(keys)
     np.save(folder / INVERSE_LENGTHS, inverse)
     np.save(folder / KEYS, keys)
     np.save(folder / ROWS, row_of_key)
@@ -93,7 +99,7 @@ def build_vector_index(
         dimension=rows.shape[1],
         centred=space.centred,
         rows=len(rows),
-        live=int(np.count_nonzero(live)),
+        live=int(np.count_nonzero(keys >= 0)),
         axes=write_cosine(folder, cosine),
         captions=told.digest if told is not None else "",
         taught=len(told.captions) if told is not None else 0,
@@ -106,6 +112,37 @@ def build_vector_index(
         else:
             description = _fit(rows, keys, cosine, folder, description)
     write_description(folder, description)
+
+
+def _lengths_gone_on_with(
+    rows: Half, keys: Rows, cosine: Cosine, previous: Path | None, space: Space
+) -> Doubles:
+    """Inverse lengths of the live rows, NaN for others and for those that are not finite.
+
+    Where nothing is subtracted they stay as they were: only rows that are new are read.
+    """
+    inverse = np.full(len(rows), np.nan)
+    fresh = keys >= 0
+    before = _lengths_before(previous, space, len(rows)) if previous is not None else None
+    if before is not None:
+        known = np.flatnonzero(fresh[: len(before)] & ~np.isnan(before))
+        inverse[known] = before[known]
+        fresh[known] = False
+    where = np.flatnonzero(fresh)
+    where = where[finite(rows, where)]
+    inverse[where] = cosine.inverse_lengths(rows, where)
+    return inverse
+
+
+def _lengths_before(previous: Path, space: Space, rows: int) -> Doubles | None:
+    """The inverse lengths of an index of the same rows when they were fewer; if they still hold."""
+    try:
+        old = read_description(previous)
+        lengths = read_array(previous, INVERSE_LENGTHS, old.rows)
+    except LibraryDamagedError:
+        return None
+    same = (old.space, old.dimension, old.centred) == (space.name, space.dimension, False)
+    return lengths if same and old.rows <= rows and lengths.dtype == np.float64 else None
 
 
 def _wants_faiss(engine: Engine, description: Description) -> bool:

@@ -87,10 +87,13 @@ class Cosine:
         found *= inverse_lengths[ones, None]
         return np.clip(found, -1, 1, out=found)
 
-    def inverse_lengths(self, rows: Half) -> Doubles:
-        """One over each row's distance from the mean, stretched, (n,); 0 for no direction."""
-        found = np.empty(len(rows), dtype=np.float64)
-        for part, wide in blocks(rows):
+    def inverse_lengths(self, rows: Half, where: Rows | None = None) -> Doubles:
+        """One over the distance from the mean, stretched, of rows or of those numbered ``where``.
+
+        0 for one that has no direction.
+        """
+        found = np.empty(len(rows if where is None else where), dtype=np.float64)
+        for part, wide in blocks(rows, where):
             apart = np.asarray(wide, dtype=np.float64) - self.mean
             squares = np.einsum("ij,ij->i", apart, apart)
             some = squares > self.nothing**2
@@ -106,10 +109,10 @@ def _lengths(vectors: Doubles) -> Doubles:
     return found
 
 
-def finite(rows: Half) -> Flags:
-    """Which rows hold numbers only, (n,)."""
-    found = np.empty(len(rows), dtype=np.bool_)
-    for part, wide in blocks(rows):
+def finite(rows: Half, where: Rows | None = None) -> Flags:
+    """Which of the rows, or of those numbered ``where``, hold numbers only."""
+    found = np.empty(len(rows if where is None else where), dtype=np.bool_)
+    for part, wide in blocks(rows, where):
         found[part] = (wide.max(axis=1) < BEYOND) & (wide.min(axis=1) > -BEYOND)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,12 @@ def test_the_same_rows_give_the_same_bytes(rows: Half, first: Path, tmp_path: Pa
         assert (first / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
-def test_what_was_not_sampled_stands_at_its_neighbours_median(rows: Half, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["faiss", "numpy"])
+def test_what_was_not_sampled_stands_at_its_neighbours_median(
+    rows: Half, tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine == "numpy":
+        monkeypatch.setitem(sys.modules, "faiss", None)
     found = make(tmp_path / "m", rows, KEYS, sample=150)
     anchors = np.load(tmp_path / "m" / "anchors.npy")
     places = np.load(tmp_path / "m" / "anchor_places.npy")

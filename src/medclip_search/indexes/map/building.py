@@ -23,7 +23,7 @@ from medclip_search.indexes.map.files import (
     read_description,
     write_description,
 )
-from medclip_search.indexes.map.projecting import Neighbours, components, project
+from medclip_search.indexes.map.projecting import components, place_beside, project
 from medclip_search.indexes.vectors.cosine import Cosine
 from medclip_search.indexes.vectors.stretch import Stretch
 from medclip_search.progress import SILENT, Progress
@@ -158,14 +158,13 @@ def _place(
     """Place the rows numbered ``where`` beside the anchors, into ``positions``."""
     if not len(where):
         return
-    beside = Neighbours(anchors, places)
     with progress("places on the map", len(where), "case") as advance:
         for start in range(0, len(where), _BLOCK):
             some = where[start : start + _BLOCK]
             blocks = [
                 block.astype(np.float32) @ axes for block in cosine.row_directions(rows, some)
             ]
-            positions[some] = beside.place(np.concatenate(blocks))
+            positions[some] = place_beside(anchors, places, np.concatenate(blocks))
             advance(len(some))
 
 

@@ -41,7 +41,14 @@ def history(library: Path, forget: bool, keep: bool | None, as_json: bool) -> No
             terminal.say(f"{many} forgotten")
         if forget or keep is not None:
             return
-        for one in state.searches(LOCAL_USER, opened.id):
+        past = state.searches(LOCAL_USER, opened.id)
+        if not past and not as_json:
+            terminal.say(
+                f"No searches of {library} yet: ask something in the app (medclip-search serve)"
+                if state.keeps_searches(LOCAL_USER)
+                else "No searches are kept, as you asked; --keep keeps them from now on"
+            )
+        for one in past:
             if as_json:
                 click.echo(json.dumps(asdict(one), ensure_ascii=False))
             else:

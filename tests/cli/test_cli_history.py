@@ -60,8 +60,15 @@ def test_weights_of_several_texts_are_told_beside_the_command(cli: Cli, library:
 
 def test_searches_are_forgotten_and_no_longer_kept(cli: Cli, library: Path) -> None:
     assert cli("history", library, "--forget") == (0, "", "3 searches forgotten\n")
-    assert cli("history", library) == (0, "", "")
+    status, out, said = cli("history", library)
+    assert (status, out) == (0, "")
+    assert (
+        said == f"No searches of {library} yet: ask something in the app (medclip-search serve)\n"
+    )
+    assert cli("history", library, "--json") == (0, "", "")
     assert cli("history", library, "--keep-none")[0] == 0
+    said = "No searches are kept, as you asked; --keep keeps them from now on\n"
+    assert cli("history", library) == (0, "", said)
     with State.open() as state:
         assert not state.keeps_searches(LOCAL_USER)
     assert cli("history", library, "--keep")[0] == 0

@@ -56,6 +56,23 @@ def test_starting_over_forgets_every_judgement_and_can_be_undone(page: Page) -> 
     assert captions(page) == steered
 
 
+def test_undo_leaves_alone_what_another_tab_judged(page: Page) -> None:
+    found(page, "nodule")
+    thumb(cards(page).first, up=True).click()
+    expect(bar(page)).to_contain_text("Re-ranked by 1 like.", timeout=LONG)
+    with page.context.expect_page() as opening:
+        page.evaluate("window.open(location.href)")
+    other = opening.value
+    expect(bar(other)).to_contain_text("Re-ranked by 1 like.", timeout=LONG)
+    mine = cards(other).last.get_attribute("data-id")
+    thumb(cards(other).last, up=False).click()
+    expect(bar(other)).to_contain_text("1 like and 1 dislike.", timeout=LONG)
+    bar(page).get_by_role("button", name="Undo").click()
+    expect(bar(page)).to_contain_text("Re-ranked by 1 dislike.", timeout=LONG)
+    judged = page.locator('[role=list][aria-label="Figures judged"] .card')
+    assert [one.get_attribute("data-id") for one in judged.all()] == [mine]
+
+
 def test_a_judgement_is_taken_back_where_it_is_kept(page: Page) -> None:
     before = found(page, "nodule")
     thumb(cards(page).nth(2), up=True).click()

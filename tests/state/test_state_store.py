@@ -80,6 +80,24 @@ def test_feedback_is_by_query_and_can_be_taken_back(state: State) -> None:
     assert state.feedback(LOCAL_USER, LIBRARY, "q2").dislikes == ("x",)
 
 
+def test_a_judgement_is_taken_back_and_no_other(state: State) -> None:
+    where = (LOCAL_USER, LIBRARY, "q")
+    first = state.give_feedback(*where, "x", True)
+    state.give_feedback(*where, "y", False)
+    turned = state.give_feedback(*where, "x", False)
+    state.take_back(*where, [first])  # judged otherwise since
+    assert state.feedback(*where) == Feedback(dislikes=("y", "x"))
+    state.take_back(*where, [turned])
+    assert state.feedback(*where) == Feedback(likes=("x",), dislikes=("y",))
+    state.give_feedback(*where, "z", True)
+    gone = state.clear_feedback(*where)
+    state.give_feedback(*where, "z", False)
+    state.give_feedback(*where, "new", True)
+    state.take_back(*where, gone)
+    assert set(state.feedback(*where).likes) == {"x", "new"}
+    assert set(state.feedback(*where).dislikes) == {"y", "z"}
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(

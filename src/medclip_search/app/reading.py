@@ -11,7 +11,7 @@ from medclip_search.search.engine import DEEPEST
 from medclip_search.search.facets import Facets
 from medclip_search.search.hits import Hits
 from medclip_search.search.sort import Sort
-from medclip_search.state import Feedback
+from medclip_search.state import Judgement
 
 PAGE = 24
 """How many figures a page of answers shows."""
@@ -20,7 +20,7 @@ Question = tuple[str, tuple[str, ...], tuple[float, ...], int]
 """A search's key, its filters, and the version of the library that was asked."""
 
 MOST_UNDONE = 50
-"""So many judgements can be undone, one by one."""
+"""So many gestures can be undone, one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class Reading:
     """One tab's way through the answers to one question; no more than one page is kept.
 
     ``begun`` counts how often it began anew, at the first page or elsewhere.
-    ``undoable`` holds the feedback before each judgement, the last one last; ``changed`` what
-    the last one did. ``judged`` is the page that was judged, until its successor is there.
+    ``undoable`` holds what each gesture judged, the last one last; ``changed`` what the last
+    one did. ``judged`` is the page that was judged, until its successor is there.
     ``entered`` tells, until the page is there, that it was gone to from an opened case: from the
     page before (1) or from the one behind (-1).
     """
@@ -53,7 +53,9 @@ class Reading:
     page: int = 1
     entered: int = 0
     unfolded: set[str] = field(default_factory=lambda: set[str]())
-    undoable: list[Feedback] = field(default_factory=lambda: list[Feedback]())
+    undoable: list[tuple[Judgement, ...]] = field(
+        default_factory=lambda: list[tuple[Judgement, ...]]()
+    )
     judged: Hits | None = None
     changed: Changes | None = None
     facets: Facets | None = None
@@ -94,7 +96,7 @@ class Reading:
         if self.judged is not None:  # told of the page that was judged alone
             self.judged = self.changed = None
 
-    def judge(self, before: Feedback, page: Hits) -> None:
-        """Remember how it was before a judgement, to undo it and to tell what it changed."""
-        self.undoable = [*self.undoable[1 - MOST_UNDONE :], before]
+    def judge(self, gesture: tuple[Judgement, ...], page: Hits) -> None:
+        """Remember what was judged, to undo it and to tell what it changed."""
+        self.undoable = [*self.undoable[1 - MOST_UNDONE :], gesture]
         self.judged = page

@@ -38,8 +38,8 @@ def judge(
         before = shared.state.feedback(LOCAL_USER, library.id, session.key())
         same = case_id in (before.likes if liked else before.dislikes)
         given = None if same else liked
-        shared.state.give_feedback(LOCAL_USER, library.id, session.key(), case_id, given)
-        Reading.current().judge(before, page)
+        said = shared.state.give_feedback(LOCAL_USER, library.id, session.key(), case_id, given)
+        Reading.current().judge((said,), page)
     except StateError as error:
         session.troubles = [str(error)]
 
@@ -58,14 +58,23 @@ def steering(shared: Shared, library: Library, session: Session, feedback: Feedb
             judge(shared, library, session, page, case_id, act == "like")
 
     def undo() -> None:
+        # The gesture alone: what another tab judged of the same search meanwhile stays.
         last = reading.undoable[-1]
-        _restore(shared, library, session, last)
+        try:
+            shared.state.take_back(LOCAL_USER, library.id, session.key(), last)
+        except StateError as error:
+            session.troubles = [str(error)]
+            return
         reading.undoable = reading.undoable[:-1]
         reading.judged = page
 
     def start_over() -> None:
-        _restore(shared, library, session, Feedback())
-        reading.judge(feedback, page)
+        try:
+            gone = shared.state.clear_feedback(LOCAL_USER, library.id, session.key())
+        except StateError as error:
+            session.troubles = [str(error)]
+            return
+        reading.judge(gone, page)
 
     with st.container(horizontal=True, vertical_alignment="center", key="steering", border=True):
         if feedback:
@@ -119,15 +128,3 @@ def _judged(library: Library, feedback: Feedback) -> list[Card]:
         liked = case_id in feedback.likes
         found.append(Card(case_id, case, like=liked, dislike=not liked))
     return found
-
-
-def _restore(shared: Shared, library: Library, session: Session, feedback: Feedback) -> None:
-    """Make the likes and dislikes of this search these, in their order."""
-    key = session.key()
-    try:
-        shared.state.clear_feedback(LOCAL_USER, library.id, key)
-        for liked, ids in ((True, feedback.likes), (False, feedback.dislikes)):
-            for case_id in ids:
-                shared.state.give_feedback(LOCAL_USER, library.id, key, case_id, liked)
-    except StateError as error:
-        session.troubles = [str(error)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from medclip_search.state.database import now
@@ -21,6 +23,15 @@ class Feedback:
 
     def __bool__(self) -> bool:
         return bool(self.likes or self.dislikes)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was said of a case, and what had been before: liked, disliked or (``None``) nothing."""
+
+    case_id: str
+    before: bool | None
+    said: bool | None
 
 
 class State(Trays, History):
@@ -63,27 +74,63 @@ class State(Trays, History):
 
     def give_feedback(
         self, user: str, library: str, query: str, case_id: str, liked: bool | None
-    ) -> None:
-        """Like (true) or dislike (false) a case for a query; ``None`` takes the word back."""
-        with self._writing() as database:
-            if liked is None:
-                database.execute(
-                    "DELETE FROM feedback "
-                    "WHERE user = ? AND library = ? AND query = ? AND case_id = ?",
-                    (user, library, query, case_id),
-                )
-            else:
-                database.execute(
-                    "INSERT INTO feedback (user, library, query, case_id, liked, given) "
-                    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (user, library, query, case_id) "
-                    "DO UPDATE SET liked = excluded.liked, given = excluded.given",
-                    (user, library, query, case_id, int(liked), now()),
-                )
+    ) -> Judgement:
+        """Like (true) or dislike (false) a case for a query; ``None`` takes the word back.
 
-    def clear_feedback(self, user: str, library: str, query: str) -> None:
-        """Forget what a user said of the answers to a query."""
+        Gives what this changed, for ``take_back``.
+        """
+        where = (user, library, query, case_id)
         with self._writing() as database:
+            before = _said(database, where)
+            _say(database, where, liked)
+        return Judgement(case_id, before, liked)
+
+    def clear_feedback(self, user: str, library: str, query: str) -> tuple[Judgement, ...]:
+        """Forget what a user said of the answers to a query; gives what, oldest first."""
+        with self._writing() as database:
+            rows = database.execute(
+                "SELECT case_id, liked FROM feedback "
+                "WHERE user = ? AND library = ? AND query = ? ORDER BY given, case_id",
+                (user, library, query),
+            ).fetchall()
             database.execute(
                 "DELETE FROM feedback WHERE user = ? AND library = ? AND query = ?",
                 (user, library, query),
             )
+        return tuple(Judgement(case_id, bool(liked), None) for case_id, liked in rows)
+
+    def take_back(
+        self, user: str, library: str, query: str, judgements: Iterable[Judgement]
+    ) -> None:
+        """Say of each case what had been said before, unless it was judged otherwise since."""
+        with self._writing() as database:
+            for one in judgements:
+                where = (user, library, query, one.case_id)
+                if _said(database, where) == one.said:
+                    _say(database, where, one.before)
+
+
+_Where = tuple[str, str, str, str]  # user, library, query, case
+
+
+def _said(database: sqlite3.Connection, where: _Where) -> bool | None:
+    row = database.execute(
+        "SELECT liked FROM feedback WHERE user = ? AND library = ? AND query = ? AND case_id = ?",
+        where,
+    ).fetchone()
+    return bool(row[0]) if row else None
+
+
+def _say(database: sqlite3.Connection, where: _Where, liked: bool | None) -> None:
+    if liked is None:
+        database.execute(
+            "DELETE FROM feedback WHERE user = ? AND library = ? AND query = ? AND case_id = ?",
+            where,
+        )
+    else:
+        database.execute(
+            "INSERT INTO feedback (user, library, query, case_id, liked, given) "
+            "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (user, library, query, case_id) "
+            "DO UPDATE SET liked = excluded.liked, given = excluded.given",
+            (*where, int(liked), now()),
+        )

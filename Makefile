@@ -55,6 +55,7 @@ bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.million_vectors libraries/$(ROWS)/library
 	$(BIN)/python -m benchmarks.million_search libraries/$(ROWS)/library
 	$(BIN)/python -m benchmarks.million_updates libraries/$(ROWS)/library
+	$(BIN)/python -m benchmarks.json_vectors
 
 # The app's main states at three sizes in both themes, taken in headless Chromium.
 screenshots: $(VENV)/.test

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import million_search, million_updates, million_vectors
+from benchmarks import json_vectors, million_search, million_updates, million_vectors
 from benchmarks.clip_like import WANTED, ClipLike, statistics
 from benchmarks.large_library import SHARES, SPACE, library_of, write_table
 from benchmarks.million_search import TOP, ids_by_words, questions
@@ -162,3 +162,9 @@ def test_the_update_benchmark_leaves_the_library_as_it_was(library: Path, run: R
     ):
         (line,) = (line for line in printed.splitlines() if line.startswith(figure))
         assert target in line
+
+
+def test_the_prototypes_way_is_measured_and_extrapolated(run: Run) -> None:
+    lines = run(json_vectors.main, "--rows", 500, "--extrapolate", 1000).splitlines()
+    (disk,) = (line.split() for line in lines if line.strip().startswith("on disk"))
+    assert 10 < float(disk[2]) < 30

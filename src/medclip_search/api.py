@@ -308,8 +308,15 @@ class Library:
         return examples.examples(self._generation.some_captions())
 
     def info(self) -> dict[str, Any]:
-        """What the library is: id, generation, counts, sources, spaces, sizes (plain JSON)."""
-        return describe_library(self._generation)
+        """What the library is: id, generation, counts, sources, spaces, sizes (plain JSON).
+
+        ``fields`` tells of each field in how many cases it is known, and how many values it has.
+        """
+        known = {field: self.coverage(field) for field in self.fields()}
+        fields = {
+            field: {"cases": cases, "values": values} for field, (cases, values) in known.items()
+        }
+        return describe_library(self._generation) | {"fields": fields}
 
     def refresh(self) -> bool:
         """Follow a newly published generation, if there is one; tells whether there was.
@@ -335,6 +342,11 @@ class Library:
     def id(self) -> str:
         """The library's own id, the same in every copy of it."""
         return self._generation.manifest.library
+
+    @property
+    def generation(self) -> int:
+        """The number of the generation that answers."""
+        return self._generation.manifest.number
 
     @property
     def path(self) -> Path:

@@ -157,6 +157,13 @@ def info_lines(info: dict[str, Any]) -> Iterator[str]:
             yield f"    note: {space['note']}"
     if info["map"]:
         yield f"  map of {info['map']['space']}: {counted(info['map']['cases'], 'picture')}"
+    told = [
+        f"{field} of {100 * of['cases'] / info['cases']:.0f} %"
+        for field, of in info["fields"].items()
+        if of["cases"]
+    ]
+    if told:
+        yield f"  known: {', '.join(told)}"
     sizes = ", ".join(f"{room} {size(n)}" for room, n in info["bytes"].items())
     yield f"  on disk: {sizes}"
 

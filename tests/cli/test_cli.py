@@ -181,8 +181,12 @@ def test_info_and_encoder_list(cli: Cli, place: Path) -> None:
     assert info["spaces"][0]["embeds_words"] is False
     assert info["sources"][0]["name"] == "mine"
     assert sum(n for room, n in info["bytes"].items() if room != "total") == info["bytes"]["total"]
+    assert info["fields"]["has_caption"]["cases"] == 12
+    assert info["fields"]["licence"] == {"cases": 0, "values": 0}
     status, out, _ = cli("info", place / "lib")
     assert "12 cases" in out
+    assert "has_caption of 100 %" in out
+    assert "licence of" not in out
     status, out, _ = cli("encoder", "list")
     assert status == 0
     assert "compact" in out

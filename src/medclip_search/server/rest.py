@@ -43,6 +43,8 @@ from medclip_search.search.query import (
 from medclip_search.search.regions import CaseFigure, ImageInput, with_regions
 from medclip_search.search.sort import Sort
 from medclip_search.server.citations import add_citations
+from medclip_search.server.facts import add_facts
+from medclip_search.server.history import add_history
 from medclip_search.server.maps import add_map
 from medclip_search.server.pictures import add_pictures, addresses
 from medclip_search.server.trays import add_trays
@@ -163,7 +165,7 @@ class Search(BaseModel):
 def create_api(library: Callable[[], Library], state: Callable[[], State] | None = None) -> FastAPI:
     """The API over a library; ``library`` is called once a request and gives the current one.
 
-    With ``state``, users' trays are served too (``server.trays``).
+    With ``state``, users' trays and recent searches are served too (``server.trays``, ``history``).
 
     Errors are JSON, ``{"error": "one line"}``: 400 for a query that cannot be asked or an image
     that cannot be read, 404 for an unknown case or tray, 409 for a tray's name that is taken, 413
@@ -179,9 +181,11 @@ def create_api(library: Callable[[], Library], state: Callable[[], State] | None
     )
     _answer_errors_in_json(api)
     add_citations(api, library)
+    add_facts(api, library)
     add_map(api, library, _asked, _search_body())
     add_pictures(api, library)
     if state is not None:
+        add_history(api, library, state)
         add_trays(api, library, state)
 
     @api.post(
@@ -233,11 +237,10 @@ def create_api(library: Callable[[], Library], state: Callable[[], State] | None
     def health() -> dict[str, Any]:
         """Whether the library answers, and which generation of it."""
         opened = library()
-        info = opened.info()
         return {
             "status": "ok",
             "library": opened.id,
-            "generation": info["generation"],
+            "generation": opened.generation,
             "cases": len(opened),
             "version": version("medclip-search"),
         }

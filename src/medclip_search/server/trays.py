@@ -1,21 +1,15 @@
-"""The routes under ``/trays``: what is kept, in order and with notes; exports and imports.
-
-Whatever is written is sent as JSON, and said to be. A page elsewhere that a browser shows may send
-forms and plain texts to this machine unasked, but not that: the browser asks first, and is not
-answered (CORS).
-"""
+"""The routes under ``/trays``: what is kept, in order and with notes; exports and imports."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from medclip_search import NOT_FOR_DIAGNOSIS
@@ -24,14 +18,11 @@ from medclip_search.exports.files import FORMS, export_tray, file_name
 from medclip_search.exports.importing import MOST_BYTES, import_tray
 from medclip_search.exports.tables import to_json
 from medclip_search.exports.tray import keep_case, read_tray
-from medclip_search.server.uploads import bounded
+from medclip_search.server.json_bodies import documented, json_body, sent
 from medclip_search.state import LOCAL_USER, State
 from medclip_search.state.trays import MOST_NAME, MOST_NOTE
 
 ExportForm = Literal["csv", "json", "bibtex", "ris", "zip", "html", "quiz"]
-
-
-Body = TypeVar("Body", bound=BaseModel)
 
 
 class NewTray(BaseModel):
@@ -58,29 +49,6 @@ class CaseInTray(BaseModel):
 
     note: str | None = Field(default=None, max_length=MOST_NOTE)
     place: int | None = Field(default=None, ge=0, description="counted from 0")
-
-
-async def _json(request: Request, most: int = 1) -> bytes:
-    """The body, of at most so many megabytes; another media type is answered with 415."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise HTTPException(415, "send application/json")
-    return await bounded(request, most).body()
-
-
-def _sent(model: type[Body]) -> Callable[[Request], Coroutine[Any, Any, Body]]:
-    async def read(request: Request) -> Body:
-        try:
-            return model.model_validate_json(await _json(request))
-        except ValidationError as error:
-            raise RequestValidationError(error.errors()) from None
-
-    return read
-
-
-def _documented(schema: dict[str, Any]) -> dict[str, Any]:
-    """What OpenAPI is told of a body that FastAPI does not read itself."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 _TEXT = {"type": "string"}
@@ -118,8 +86,8 @@ def add_trays(api: FastAPI, library: Callable[[], Library], state: Callable[[], 
             "disclaimer": NOT_FOR_DIAGNOSIS,
         }
 
-    @api.post("/trays", status_code=201, openapi_extra=_documented(NewTray.model_json_schema()))
-    def create(tray: Annotated[NewTray, Depends(_sent(NewTray))]) -> dict[str, str]:
+    @api.post("/trays", status_code=201, openapi_extra=documented(NewTray.model_json_schema()))
+    def create(tray: Annotated[NewTray, Depends(sent(NewTray))]) -> dict[str, str]:
         """Make an empty tray."""
         return {"name": state().create_tray(LOCAL_USER, library().id, tray.name)}
 
@@ -129,17 +97,15 @@ def add_trays(api: FastAPI, library: Callable[[], Library], state: Callable[[], 
         tray = read_tray(state(), library(), name)
         return Response(to_json(tray), media_type="application/json")
 
-    @api.put("/trays/{name}", openapi_extra=_documented(_TRAY))
+    @api.put("/trays/{name}", openapi_extra=documented(_TRAY))
     async def put(name: str, request: Request) -> dict[str, Any]:
         """Make a tray of an exported one, in place of the one that has this name, if any."""
-        content = await _json(request, MOST_BYTES >> 20)
+        content = await json_body(request, MOST_BYTES >> 20)
         made = await run_in_threadpool(import_tray, state(), library(), content, name, replace=True)
         return {"name": made.name, "cases": made.cases, "notes": list(made.notes)}
 
-    @api.patch("/trays/{name}", openapi_extra=_documented(TrayChange.model_json_schema()))
-    def change(
-        name: str, tray: Annotated[TrayChange, Depends(_sent(TrayChange))]
-    ) -> dict[str, str]:
+    @api.patch("/trays/{name}", openapi_extra=documented(TrayChange.model_json_schema()))
+    def change(name: str, tray: Annotated[TrayChange, Depends(sent(TrayChange))]) -> dict[str, str]:
         """Rename a tray, or make it the current one."""
         kept, opened = state(), library()
         read_tray(kept, opened, name)
@@ -171,10 +137,10 @@ def add_trays(api: FastAPI, library: Callable[[], Library], state: Callable[[], 
 
     @api.put(
         "/trays/{name}/cases/{case_id:path}",
-        openapi_extra=_documented(CaseInTray.model_json_schema()),
+        openapi_extra=documented(CaseInTray.model_json_schema()),
     )
     def put_case(
-        name: str, case_id: str, case: Annotated[CaseInTray, Depends(_sent(CaseInTray))]
+        name: str, case_id: str, case: Annotated[CaseInTray, Depends(sent(CaseInTray))]
     ) -> dict[str, Any]:
         """Put a case into a tray, made if it is new; or change its note or its place."""
         added = keep_case(state(), library(), case_id, name, note=case.note, place=case.place)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from medclip_search.api import Library
 from medclip_search.app.ask import search_with_figure
 from medclip_search.app.case_facts import FACTS_STYLE, caption, facts, why
+from medclip_search.app.filters import filters_in_force
 from medclip_search.app.gallery import Act, Card, gallery
 from medclip_search.app.looking import Looking, figure_of_query
 from medclip_search.app.pages import go_to
 from medclip_search.app.reading import Reading, pages
+from medclip_search.app.results import answers
 from medclip_search.app.session import QueryImage, Session
 from medclip_search.app.steering import judge
 from medclip_search.app.tray import toggle
@@ -52,15 +55,18 @@ def open_case(shared: Shared, library: Library, session: Session, case_id: str) 
         st.error(str(error))
         return
     Looking.begin(case, around, home)
+    Reading.current().entered = 0  # if the dialog before was closed while its page was turned
     _dialog(shared, library, session)
 
 
 @st.dialog("Figure", width=_WIDTH, on_dismiss="rerun", icon=":material/imagesmode:")
 def _dialog(shared: Shared, library: Library, session: Session) -> None:
-    looking, reading = Looking.current(), Reading.current()
-    if reading.entered:
-        go_to("Search")
+    reading = Reading.current()
+    place = st.empty()  # whether the page is turned or not: what follows stays where it is
     try:
+        if reading.entered:
+            _turned(shared, library, session, place)
+        looking = Looking.current()
         case = library.case(looking.case_id)
         small = case.image is not None and not library.has_image(case.id)
         deep = case.image is not None and not small and _is_deep(library, case.id)
@@ -111,6 +117,17 @@ def _dialog(shared: Shared, library: Library, session: Session) -> None:
         go_to("Search")
     with image:
         _similar(library, looking, case)
+
+
+def _turned(shared: Shared, library: Library, session: Session, place: DeltaGenerator) -> None:
+    """Open the first of the page of answers that was gone on to, or the last of the one before."""
+    reading = Reading.current()
+    hits = answers(shared, library, session, filters_in_force(), place)
+    if hits:
+        Looking.begin(
+            hits[0 if reading.entered > 0 else -1].case, [hit.case for hit in hits], "results"
+        )
+    reading.entered = 0
 
 
 def _is_deep(library: Library, case_id: str) -> bool:

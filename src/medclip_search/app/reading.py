@@ -43,8 +43,8 @@ class Reading:
     ``begun`` counts how often it began anew, at the first page or elsewhere.
     ``undoable`` holds what each gesture judged, the last one last; ``changed`` what the last
     one did. ``judged`` is the page that was judged, until its successor is there.
-    ``entered`` tells, until the page is there, that it was gone to from an opened case: from the
-    page before (1) or from the one behind (-1).
+    ``entered`` tells, until its answers are there, that the page was turned to from an opened case:
+    from the page before (1) or from the one behind (-1).
     """
 
     question: Question = ("", (), (), 0)

@@ -42,12 +42,9 @@ def results(
         reading.go_to(session.turn_to)
         session.turn_to = None
     try:
-        feedback = judged_here(shared, library, session)
-        kept = [entry.case_id for entry in shared.state.tray(LOCAL_USER, library.id)]
-        starred = {case.id for case in library.cases(kept)} if kept else set[str]()
+        feedback, starred = _judged_and_starred(shared, library, session)
         hits = _search(shared, library, session, where, laid, feedback, starred, place)
     except MedClipError as error:
-        reading.entered = 0
         st.error(str(error))
         return True
     if hits is None:
@@ -57,10 +54,6 @@ def results(
     if not hits and reading.page == 1:
         st.info("No figure matches. Try other words, or take a filter away.")
         return reading.facets or True
-    if reading.entered:
-        if hits:
-            session.opened = hits[0 if reading.entered > 0 else -1].id
-        reading.entered = 0
 
     def heard(act: Act, case_id: str) -> None:
         if act == "open":
@@ -85,6 +78,30 @@ def results(
     _pages(reading, hits)
     steering(shared, library, session, feedback)
     return reading.facets or True
+
+
+def answers(
+    shared: Shared,
+    library: Library,
+    session: Session,
+    where: tuple[str, ...],
+    place: DeltaGenerator,
+) -> Hits | None:
+    """The page of answers that is read, searched for where it was turned to but not drawn yet.
+
+    Raises ``MedClipError``.
+    """
+    feedback, starred = _judged_and_starred(shared, library, session)
+    laid = arrangement(shared, library)
+    return _search(shared, library, session, where, laid, feedback, starred, place)
+
+
+def _judged_and_starred(
+    shared: Shared, library: Library, session: Session
+) -> tuple[Feedback, set[str]]:
+    feedback = judged_here(shared, library, session)
+    kept = [entry.case_id for entry in shared.state.tray(LOCAL_USER, library.id)]
+    return feedback, {case.id for case in library.cases(kept)} if kept else set[str]()
 
 
 def _search(

@@ -311,15 +311,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (parentElement.isConnected || !viewers.has(parentElement)) return;
     viewers.delete(parentElement);
     viewer.close();
-    setTimeout(() => focusCard(viewer.data), FOCUS_MS);
+    setTimeout(() => focusCard(viewer.data, document.activeElement), FOCUS_MS);
   });
 }
 
 // When the viewer goes, the focus returns to the card of the figure seen last.
 const FOCUS_MS = 150; // the dialog first gives it to the page
 
-function focusCard({ home, figure }) {
-  if (!home || document.querySelector("[role=dialog]")) return;
+function focusCard({ home, figure }, held, tries = 20) {
+  if (!home || document.querySelector("[role=dialog]") || document.activeElement !== held) return;
   for (const part of document.querySelectorAll(`.st-key-${home} *`)) {
     const card = part.shadowRoot?.querySelector(`[data-id="${CSS.escape(figure.id)}"] .figure`);
     if (card) {
@@ -328,4 +328,6 @@ function focusCard({ home, figure }) {
       return;
     }
   }
+  // The page of answers that was turned to meanwhile is yet to be drawn.
+  if (tries) setTimeout(() => focusCard({ home, figure }, held, tries - 1), FOCUS_MS);
 }

@@ -121,6 +121,19 @@ def test_cases_are_moved_by_keyboard_and_by_hand(
     becomes(page, served, "Day 1", [(c, ""), (a, ""), (b, "")])
 
 
+def test_quick_steps_of_one_case_add_up(three: list[str], page: Page, served: Served) -> None:
+    a, b, c = three
+    open_trays(page, served, 3)
+    up = rows(page).nth(2).get_by_role("button", name=re.compile("^Move up"))
+    up.evaluate("button => { button.click(); button.click(); }")
+    becomes(page, served, "Day 1", [(c, ""), (a, ""), (b, "")])
+    expect(rows(page).first).to_have_attribute("data-id", c, timeout=LONG)
+    # Further than the end is the end.
+    down = rows(page).nth(1).get_by_role("button", name=re.compile("^Move down"))
+    down.evaluate("button => { button.click(); button.click(); button.click(); }")
+    becomes(page, served, "Day 1", [(c, ""), (b, ""), (a, "")])
+
+
 def test_trays_are_made_chosen_renamed_and_deleted_with_a_way_back(
     three: list[str], page: Page, served: Served
 ) -> None:

@@ -124,7 +124,8 @@ def test_copies_take_the_note_along_and_spare_what_is_there(state: State) -> Non
 
 letters = st.sampled_from("abcde")
 places = st.integers(-2, 7) | st.just(10**30)
-steps = st.lists(st.tuples(st.sampled_from(["add", "remove", "place", "move"]), letters, places))
+acts = st.sampled_from(["add", "remove", "place", "step", "move"])
+steps = st.lists(st.tuples(acts, letters, places))
 
 
 @settings(max_examples=40, deadline=None)
@@ -146,6 +147,12 @@ def test_order_is_as_in_a_list(done: list[tuple[str, str, int]]) -> None:
                 if case_id in one:
                     one.remove(case_id)
                     one.insert(min(max(place, 0), 8), case_id)
+            elif what == "step":
+                assert state.step_in_tray(*WHERE, case_id, place) == (case_id in one)
+                if case_id in one:
+                    at = one.index(case_id)
+                    one.remove(case_id)
+                    one.insert(min(max(at + place, 0), 8), case_id)
             elif state.move_to_tray(*WHERE, case_id, "two"):
                 one.remove(case_id)
                 two += [case_id] if case_id not in two else []

@@ -32,12 +32,14 @@ _mount = st.components.v2.component(
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What was done to a case of a tray: where it is to be (from 0), or into which tray to go."""
+    """What was done to a case of a tray: where it is to be (from 0), by how many places it
+    steps (up where negative), or into which tray to go."""
 
     tray: str
     id: str
-    act: Literal["open", "place", "remove", "move", "copy"]
+    act: Literal["open", "place", "step", "remove", "move", "copy"]
     place: int = 0
+    by: int = 0
     to: str = ""
 
 

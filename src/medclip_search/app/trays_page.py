@@ -135,6 +135,8 @@ def _list(shared: Shared, library: Library, session: Session, kept: Tray) -> Non
                 session.opened, session.from_tray = change.id, True
             elif change.act == "place":
                 state.place_in_tray(*where, change.id, change.place, name)
+            elif change.act == "step":
+                state.step_in_tray(*where, change.id, change.by, name)
             else:
                 before = state.tray(*where, name)
                 forget_undo()

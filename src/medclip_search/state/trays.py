@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -173,20 +173,18 @@ class Trays(Database):
         """
         with self._writing() as database:
             name = name if name is not None else _current(database, user, library)
-            rows = database.execute(
-                f"SELECT position, case_id FROM tray_entry WHERE {_OF} ORDER BY place, position",
-                (user, library, name),
-            ).fetchall()
-            order = [position for position, _ in rows]
-            moved = next((position for position, kept in rows if kept == case_id), None)
-            if moved is None:
-                return False
-            order.remove(moved)
-            order.insert(min(max(place, 0), len(order)), moved)
-            database.executemany(
-                "UPDATE tray_entry SET place = ? WHERE position = ?", list(enumerate(order))
-            )
-            return True
+            return _place(database, (user, library, name), case_id, lambda _: place)
+
+    def step_in_tray(
+        self, user: str, library: str, case_id: str, by: int, name: str | None = None
+    ) -> bool:
+        """Move a case by so many places from where it is, up where negative; as ``place_in_tray``.
+
+        Steps add up, however late each is heard of.
+        """
+        with self._writing() as database:
+            name = name if name is not None else _current(database, user, library)
+            return _place(database, (user, library, name), case_id, lambda place: place + by)
 
     def copy_to_tray(
         self, user: str, library: str, case_id: str, to: str, name: str | None = None
@@ -274,6 +272,28 @@ def _append(database: sqlite3.Connection, tray: int, case_id: str, note: str) ->
         (tray, case_id, now(), note),
     )
     return added.rowcount > 0
+
+
+def _place(
+    database: sqlite3.Connection,
+    of: tuple[str, str, str],
+    case_id: str,
+    to: Callable[[int], int],
+) -> bool:
+    """Move a case of a tray to where ``to`` says, of where it is; false where it is not there."""
+    rows = database.execute(
+        f"SELECT position, case_id FROM tray_entry WHERE {_OF} ORDER BY place, position", of
+    ).fetchall()
+    at = next((place for place, (_, kept) in enumerate(rows) if kept == case_id), None)
+    if at is None:
+        return False
+    order = [position for position, _ in rows]
+    moved = order.pop(at)
+    order.insert(min(max(to(at), 0), len(order)), moved)
+    database.executemany(
+        "UPDATE tray_entry SET place = ? WHERE position = ?", list(enumerate(order))
+    )
+    return True
 
 
 def _copy(

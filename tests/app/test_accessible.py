@@ -36,3 +36,6 @@ def test_the_search_page_has_no_serious_fault(page: Page, scheme: str) -> None:
     page.get_by_role("checkbox", name=re.compile("^CT")).check()
     expect(cards(page).filter(has_not_text="Axial CT")).to_have_count(0, timeout=LONG)
     assert faults(page) == []
+    page.get_by_role("button", name="Link").click()
+    expect(page.get_by_text("It opens this search in this library")).to_be_visible(timeout=LONG)
+    assert faults(page) == []

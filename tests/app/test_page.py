@@ -67,8 +67,23 @@ def test_words_bring_cards_with_captions_as_plain_text(page: Page) -> None:
     expect(whole).to_have_css("opacity", "1")
 
 
+def drag_onto_bar(page: Page, *files: Path) -> None:
+    """Drop files as a hand does: the browser itself takes them from the disk."""
+    box = page.get_by_test_id("stChatInput").bounding_box()
+    assert box is not None
+    at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    data = {"items": [], "files": [str(one) for one in files], "dragOperationsMask": 1}
+    browser = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver"):
+        browser.send("Input.dispatchDragEvent", {"type": kind, **at, "data": data})
+    page.wait_for_timeout(500)  # what takes the drop is drawn meanwhile
+    browser.send("Input.dispatchDragEvent", {"type": "drop", **at, "data": data})
+
+
 def test_a_dropped_image_finds_its_own_case_first(page: Page, pictures: Path) -> None:
-    ask(page, "", pictures / "figure 7.png")
+    with uploading(page, 1):
+        drag_onto_bar(page, pictures / "figure 7.png")
+    page.get_by_test_id("stChatInput").locator("textarea").press("Enter")
     expect(headline(page)).to_be_visible(timeout=LONG)
     assert captions(page)[0].endswith("number 7")
     expect(page.get_by_alt_text("figure 7.png")).to_be_visible()

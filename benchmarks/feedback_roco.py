@@ -167,10 +167,11 @@ def print_varied(
 ) -> None:
     """What another value of a number of ``search.feedback`` would give, ``NAME=VALUE,VALUE``."""
     name, _, values = named.partition("=")
-    if not isinstance(getattr(feedback, name, None), float):
+    kind = type(getattr(feedback, name, None))
+    if kind not in (int, float):
         raise SystemExit(f"{name}: search.feedback has no such number")
     for value in values.split(","):
-        setattr(feedback, name, float(value))
+        setattr(feedback, name, kind(value))
         for number, one in enumerate(simulate(tasks, first, rank, group_of, rounds), 1):
             print(f"{name} {value}, round {number}: {line(one)}", flush=True)
 

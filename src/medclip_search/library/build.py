@@ -96,8 +96,9 @@ def build(
             if loaded is not None:
                 begin_spaces(writer, loaded, captions=catalogue.fact("embed_captions") is not None)
             begin_ready_spaces(writer, read)
-        given_rows = catalogue.count_given_rows()
+        given_rows = 0
         if repair:
+            given_rows = catalogue.count_given_rows()
             summary.repaired = drop_damaged(writer)
         if restore:
             catalogue.restore_removed()

@@ -26,10 +26,10 @@ def compact(writer: Writer, when: When = "much is dead", *, only: str | None = N
     """Rewrite the append-only files of which ``when`` is true (or ``only`` the one named)."""
     files = writer.catalogue.append_files()
     for record in writer.catalogue.spaces():
-        live = writer.catalogue.live_rows(record)
         width = 2 * record.space.dimension
-        if only in (None, record.space.name) and _is_due(record.bytes, len(live) * width, when):
-            _compact_rows(writer, record, live, width)
+        live = writer.catalogue.count_live_rows(record)
+        if only in (None, record.space.name) and _is_due(record.bytes, live * width, when):
+            _compact_rows(writer, record, writer.catalogue.live_rows(record), width)
     if "thumbnails" in files and only in (None, "thumbnails"):
         places = writer.catalogue.live_thumbnails()
         if _is_due(files["thumbnails"][1], sum(length for *_, length in places), when):

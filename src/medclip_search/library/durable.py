@@ -76,6 +76,16 @@ def begin_digest(data: bytes | memoryview) -> Digest:
     return hashlib.blake2b(data, digest_size=16)
 
 
+def copy_hashed(source: Path, target: Path) -> str:
+    """Copy a file in one pass; the SHA-256 of what was copied, in hexadecimal."""
+    state = hashlib.sha256()
+    with source.open("rb", buffering=0) as file, target.open("wb", buffering=0) as copy:
+        while chunk := file.read(_CHUNK):
+            state.update(chunk)
+            copy.write(chunk)
+    return state.hexdigest()
+
+
 def sha256_of(path: Path, advance: Callable[[int], object] | None = None) -> str:
     """The SHA-256 of a file, in hexadecimal; ``advance`` hears of each chunk's bytes."""
     state = hashlib.sha256()

@@ -292,6 +292,11 @@ class RowCatalogue(Catalogue):
         self.restated = True
         self._run("UPDATE cases SET embedded_stat = ? WHERE key = ?", (stat, key))
 
+    def count_live_rows(self, space: SpaceRecord) -> int:
+        """How many rows of a space are some case's."""
+        found = self._run(f"SELECT count(*) FROM rows_{space.number} WHERE key IS NOT NULL")
+        return int(found.fetchone()[0])
+
     def live_rows(self, space: SpaceRecord) -> list[tuple[int, int, bytes]]:
         """Row, key and digest of each live row, in the order of the rows."""
         return list(

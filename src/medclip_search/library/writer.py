@@ -33,6 +33,7 @@ from medclip_search.library.catalogue import Catalogue
 from medclip_search.library.derive import Derived, derive
 from medclip_search.library.derive_map import mapped_space
 from medclip_search.library.durable import (
+    copy_hashed,
     flush_file,
     flush_folder,
     link_or_copy,
@@ -328,8 +329,8 @@ def _begin(library: Path, base: Manifest | None, command: Command, prepare: Prep
     write_whole(part / "base.json", json.dumps(begun).encode())
     target = part / "catalogue.sqlite"
     if base is not None:
-        shutil.copyfile(library / base.catalogue, target)
-        if sha256_of(target) != base.files[base.catalogue].sha256:
+        copied = copy_hashed(library / base.catalogue, target)
+        if copied != base.files[base.catalogue].sha256:
             shutil.rmtree(part)
             raise LibraryDamagedError(
                 f"{library}: {base.catalogue} is damaged; run 'medclip-search build {library} "

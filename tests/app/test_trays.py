@@ -174,6 +174,25 @@ def test_trays_are_made_chosen_renamed_and_deleted_with_a_way_back(
     expect(chooser(page)).to_have_value("Day 2", timeout=LONG)
 
 
+def test_undo_takes_a_move_back_and_leaves_alone_what_came_meanwhile(
+    three: list[str], page: Page, served: Served
+) -> None:
+    a, b, c = three
+    with Library.open(served.library) as library, State.open(served.state) as state:
+        state.create_tray(LOCAL_USER, library.id, "Other")
+        state.note_in_tray(LOCAL_USER, library.id, b, NOTE, "Day 1")
+    open_trays(page, served, 3)
+    rows(page).nth(1).locator("select").select_option(value="moveOther")
+    expect(page.get_by_text("Moved to Other")).to_be_visible(timeout=LONG)
+    assert kept(served, "Other") == [(b, NOTE)]
+    with Library.open(served.library) as library, State.open(served.state) as state:
+        state.add_to_tray(LOCAL_USER, library.id, "meanwhile", "Day 1")
+        state.add_to_tray(LOCAL_USER, library.id, "meanwhile", "Other")
+    page.get_by_role("button", name="Undo").click()
+    becomes(page, served, "Day 1", [(a, ""), (b, NOTE), (c, ""), ("meanwhile", "")])
+    assert kept(served, "Other") == [("meanwhile", "")]
+
+
 def chooser(page: Page) -> Locator:
     return page.get_by_role("combobox", name=re.compile("Choose a tray"))
 

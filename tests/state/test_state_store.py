@@ -112,7 +112,9 @@ def test_a_tray_is_an_ordered_set(steps: list[tuple[bool, str]]) -> None:
                 assert state.add_to_tray(LOCAL_USER, LIBRARY, case_id) == (case_id not in expected)
                 expected.setdefault(case_id)
             else:
-                assert state.remove_from_tray(LOCAL_USER, LIBRARY, case_id) == (case_id in expected)
+                assert bool(state.remove_from_tray(LOCAL_USER, LIBRARY, case_id)) == (
+                    case_id in expected
+                )
                 expected.pop(case_id, None)
             assert ids(state) == list(expected)
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medclip_search.errors import TrayExistsError, TrayNotFoundError, UsageError
-from medclip_search.state import DEFAULT_TRAY, LOCAL_USER, State, schema
+from medclip_search.state import DEFAULT_TRAY, LOCAL_USER, State, TakenOut, schema
 from medclip_search.state.trays import MOST_NAME, MOST_NOTE
 
 WHERE = (LOCAL_USER, "library-one")
@@ -96,14 +96,96 @@ def test_notes_are_plain_text_of_bounded_length(state: State) -> None:
     assert state.tray(*WHERE)[0].note == ""
 
 
-def test_a_tray_that_was_deleted_can_be_put_back_as_it_was(state: State) -> None:
+def test_of_entries_with_one_case_the_first_is_put(state: State) -> None:
     for case_id in "abc":
         state.add_to_tray(*WHERE, case_id, "T", f"note on {case_id}")
     state.place_in_tray(*WHERE, "c", 0, "T")
     kept = state.tray(*WHERE, "T")
-    state.delete_tray(*WHERE, "T")
-    state.put_tray(*WHERE, "T", [*kept, replace(kept[0], note="again")])
-    assert state.tray(*WHERE, "T") == kept
+    state.put_tray(*WHERE, "U", [*kept, replace(kept[0], note="again")])
+    assert state.tray(*WHERE, "U") == kept
+
+
+def taken(one: TakenOut | None) -> TakenOut:
+    assert one is not None
+    return one
+
+
+def test_what_was_taken_out_is_put_back_amid_what_came_and_went_meanwhile(state: State) -> None:
+    for case_id in "abcde":
+        state.add_to_tray(*WHERE, case_id, "T", f"note on {case_id}")
+    state.place_in_tray(*WHERE, "e", 1, "T")
+    before = state.tray(*WHERE, "T")
+    assert [entry.case_id for entry in before] == list("aebcd")
+    for case_id in "aebcd":
+        state.put_back(*WHERE, taken(state.remove_from_tray(*WHERE, case_id, "T")))
+        assert state.tray(*WHERE, "T") == before
+    last = taken(state.remove_from_tray(*WHERE, "d", "T"))
+    amid = taken(state.remove_from_tray(*WHERE, "b", "T"))
+    state.add_to_tray(*WHERE, "new", "T")
+    state.remove_from_tray(*WHERE, "a", "T")
+    state.note_in_tray(*WHERE, "c", "another", "T")
+    for one in (amid, last, last):
+        state.put_back(*WHERE, one)
+    assert ids(state, "T") == ["e", "b", "c", "d", "new"]
+    assert [entry.note for entry in state.tray(*WHERE, "T")[1:4]] == [
+        *("note on b", "another", "note on d")
+    ]
+
+
+def test_what_was_put_there_again_keeps_its_own_note(state: State) -> None:
+    for case_id, note in (("a", "mine"), ("b", "other")):
+        state.add_to_tray(*WHERE, case_id, "T", note)
+    gone = [taken(state.remove_from_tray(*WHERE, case_id, "T")) for case_id in "ab"]
+    state.add_to_tray(*WHERE, "b", "T", "since")
+    state.add_to_tray(*WHERE, "a", "T")
+    for one in gone:
+        state.put_back(*WHERE, one)
+    assert [(e.case_id, e.note) for e in state.tray(*WHERE, "T")] == [("b", "since"), ("a", "mine")]
+
+
+def test_a_tray_that_was_deleted_comes_back_with_what_was_put_into_it_since(state: State) -> None:
+    for case_id in "abc":
+        state.add_to_tray(*WHERE, case_id, "T", f"note on {case_id}")
+    state.place_in_tray(*WHERE, "c", 0, "T")
+    before = state.tray(*WHERE, "T")
+    state.put_back(*WHERE, taken(state.delete_tray(*WHERE, "T")))
+    assert state.tray(*WHERE, "T") == before
+    gone = taken(state.delete_tray(*WHERE, "T"))
+    state.add_to_tray(*WHERE, "new", "T")
+    state.put_back(*WHERE, gone)
+    assert {e.case_id: e.note for e in state.tray(*WHERE, "T")} == {
+        "new": "",
+        **{case_id: f"note on {case_id}" for case_id in "abc"},
+    }
+    state.create_tray(*WHERE, "empty")
+    state.put_back(*WHERE, taken(state.delete_tray(*WHERE, "empty")))
+    assert state.trays(*WHERE) == {"T": 4, "empty": 0}
+
+
+def test_a_move_is_taken_back_in_both_trays_and_nothing_else(state: State) -> None:
+    for case_id in "abcd":
+        state.add_to_tray(*WHERE, case_id, "from", f"note on {case_id}")
+    state.add_to_tray(*WHERE, "b", "to")
+    state.add_to_tray(*WHERE, "c", "to", "theirs")
+    before = {name: state.tray(*WHERE, name) for name in ("from", "to")}
+    moved = {case_id: taken(state.move_to_tray(*WHERE, case_id, "to", "from")) for case_id in "abc"}
+    for case_id in "cba":
+        state.put_back(*WHERE, moved[case_id])
+    assert {name: state.tray(*WHERE, name) for name in ("from", "to")} == before
+    # What was written there since is not lost with it.
+    moved = {case_id: taken(state.move_to_tray(*WHERE, case_id, "to", "from")) for case_id in "ab"}
+    state.note_in_tray(*WHERE, "a", "since", "to")
+    state.note_in_tray(*WHERE, "b", "since", "to")
+    state.add_to_tray(*WHERE, "new", "to")
+    for one in moved.values():
+        state.put_back(*WHERE, one)
+    assert state.tray(*WHERE, "from") == before["from"]
+    assert [(e.case_id, e.note) for e in state.tray(*WHERE, "to")] == [
+        ("b", "since"),
+        ("c", "theirs"),
+        ("a", "since"),
+        ("new", ""),
+    ]
 
 
 def test_copies_take_the_note_along_and_spare_what_is_there(state: State) -> None:
@@ -140,7 +222,7 @@ def test_order_is_as_in_a_list(done: list[tuple[str, str, int]]) -> None:
                 assert state.add_to_tray(*WHERE, case_id) == (case_id not in one)
                 one += [case_id] if case_id not in one else []
             elif what == "remove":
-                assert state.remove_from_tray(*WHERE, case_id) == (case_id in one)
+                assert bool(state.remove_from_tray(*WHERE, case_id)) == (case_id in one)
                 one = [kept for kept in one if kept != case_id]
             elif what == "place":
                 assert state.place_in_tray(*WHERE, case_id, place) == (case_id in one)

@@ -14,18 +14,17 @@ from medclip_search.app.session import Session
 from medclip_search.app.theme import plain
 from medclip_search.errors import CaseNotFoundError, MedClipError, StateError
 from medclip_search.server.shared import Shared
-from medclip_search.state import LOCAL_USER, TrayEntry
+from medclip_search.state import LOCAL_USER, TakenOut
 
 _UNDO = "tray-undo"
 
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """What was done to a tray, and how it was before."""
+    """What was done to a tray, in words, and what that took out of it."""
 
     told: str
-    name: str
-    entries: list[TrayEntry]
+    taken: TakenOut
 
 
 def tray(shared: Shared, library: Library, session: Session) -> None:
@@ -95,12 +94,12 @@ def toggle(shared: Shared, library: Library, session: Session, case_id: str) -> 
     state = shared.state
     try:
         name = state.current_tray(LOCAL_USER, library.id)
-        before = state.tray(LOCAL_USER, library.id, name)
         forget_undo()
-        if not state.remove_from_tray(LOCAL_USER, library.id, case_id, name):
+        taken = state.remove_from_tray(LOCAL_USER, library.id, case_id, name)
+        if taken is None:
             state.add_to_tray(LOCAL_USER, library.id, case_id, name)
-        elif any(entry.case_id == case_id and entry.note for entry in before):
-            remember_undo(Undo("Taken out, with its note", name, before))
+        elif taken.noted:
+            remember_undo(Undo("Taken out, with its note", taken))
     except MedClipError as error:
         session.troubles = [str(error)]
 
@@ -138,8 +137,9 @@ def undo_bar(
 
     def take_back() -> None:
         with telling_troubles():
-            shared.state.put_tray(LOCAL_USER, library.id, undo.name, undo.entries)
-            shared.state.choose_tray(LOCAL_USER, library.id, undo.name)
+            # The gesture alone: what another tab put into the tray meanwhile stays.
+            shared.state.put_back(LOCAL_USER, library.id, undo.taken)
+            shared.state.choose_tray(LOCAL_USER, library.id, undo.taken.tray)
             forget_undo()
 
     with st.container(horizontal=True, vertical_alignment="center"):

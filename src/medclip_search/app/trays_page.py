@@ -108,9 +108,8 @@ def _head(shared: Shared, library: Library) -> None:
 
         def delete() -> None:
             with telling_troubles():
-                undo = Undo(f"{name} is deleted", name, state.tray(LOCAL_USER, library.id, name))
-                state.delete_tray(LOCAL_USER, library.id, name)
-                remember_undo(undo)
+                if taken := state.delete_tray(LOCAL_USER, library.id, name):
+                    remember_undo(Undo(f"{name} is deleted", taken))
 
         st.button("Delete", icon=":material/delete:", disabled=not there, on_click=delete)
     with st.container(key="tray-said"):
@@ -138,15 +137,14 @@ def _list(shared: Shared, library: Library, session: Session, kept: Tray) -> Non
             elif change.act == "step":
                 state.step_in_tray(*where, change.id, change.by, name)
             else:
-                before = state.tray(*where, name)
                 forget_undo()
                 if change.act == "remove":
-                    if state.remove_from_tray(*where, change.id, name):
-                        remember_undo(Undo("Taken out", name, before))
+                    if taken := state.remove_from_tray(*where, change.id, name):
+                        remember_undo(Undo("Taken out", taken))
                 elif change.act == "copy":
                     state.copy_to_tray(*where, change.id, change.to, name)
-                elif state.move_to_tray(*where, change.id, change.to, name):
-                    remember_undo(Undo(f"Moved to {change.to}; undo puts it back", name, before))
+                elif taken := state.move_to_tray(*where, change.id, change.to, name):
+                    remember_undo(Undo(f"Moved to {change.to}; undo puts it back", taken))
 
     others = [one for one in state.trays(*where) if one != kept.name]
     tray_list(kept, others, heard)

@@ -2,7 +2,7 @@
 
 from medclip_search.state.history import PastSearch
 from medclip_search.state.store import LOCAL_USER, Feedback, Judgement, State
-from medclip_search.state.trays import DEFAULT_TRAY, TrayEntry
+from medclip_search.state.trays import DEFAULT_TRAY, TakenOut, TrayEntry
 
 __all__ = [
     "DEFAULT_TRAY",
@@ -11,5 +11,6 @@ __all__ = [
     "Judgement",
     "PastSearch",
     "State",
+    "TakenOut",
     "TrayEntry",
 ]

@@ -29,6 +29,40 @@ class TrayEntry:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An entry as the database holds it."""
+
+    position: int
+    place: int
+    case_id: str
+    added: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Copied:
+    """An entry that a copy made (``new``), or gave its note to, in the tray it went into."""
+
+    position: int
+    note: str
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOut:
+    """What one gesture took out of a tray, for ``Trays.put_back``; always true."""
+
+    tray: str
+    rows: tuple[_Row, ...]
+    copied: _Copied | None = None
+
+    @property
+    def noted(self) -> bool:
+        """Whether notes went with it."""
+        return any(row.note for row in self.rows)
+
+
 class Trays(Database):
     """Trays of every user, for every library, by the library's id.
 
@@ -83,14 +117,15 @@ class Trays(Database):
                 raise _exists(new) from None
         return new
 
-    def delete_tray(self, user: str, library: str, name: str) -> bool:
-        """Delete a tray with what is in it; false where there was none."""
+    def delete_tray(self, user: str, library: str, name: str) -> TakenOut | None:
+        """Delete a tray with what is in it; ``None`` where there was none."""
+        of = (user, library, name)
         with self._writing() as database:
+            rows = _rows(database, of)
             deleted = database.execute(
-                "DELETE FROM tray WHERE user = ? AND library = ? AND name = ?",
-                (user, library, name),
+                "DELETE FROM tray WHERE user = ? AND library = ? AND name = ?", of
             )
-            return deleted.rowcount > 0
+            return TakenOut(name, rows) if deleted.rowcount else None
 
     def tray(self, user: str, library: str, name: str | None = None) -> list[TrayEntry]:
         """The cases of a tray in their order; empty where there is no such tray."""
@@ -138,15 +173,38 @@ class Trays(Database):
 
     def remove_from_tray(
         self, user: str, library: str, case_id: str, name: str | None = None
-    ) -> bool:
-        """Take a case out of a tray, with its note; false where it was not there."""
+    ) -> TakenOut | None:
+        """Take a case out of a tray, with its note; ``None`` where it was not there."""
         with self._writing() as database:
             name = name if name is not None else _current(database, user, library)
-            removed = database.execute(
-                f"DELETE FROM tray_entry WHERE case_id = ? AND {_OF}",
-                (case_id, user, library, name),
-            )
-            return removed.rowcount > 0
+            rows = _take_out(database, (user, library, name), case_id)
+            return TakenOut(name, rows) if rows else None
+
+    def put_back(self, user: str, library: str, taken: TakenOut) -> None:
+        """Put what was taken out where it was, in the tray as it is now (made if new).
+
+        What came into the tray meanwhile stays. A case that is there again keeps its place, and its
+        note if it has one. Of a case that was moved, what that did in the other tray is taken back,
+        unless it was noted otherwise or put there anew since.
+        """
+        with self._writing() as database:
+            _make(database, user, library, taken.tray)
+            key = _key(database, user, library, taken.tray)
+            for row in taken.rows:
+                # With its own position, which no other entry is ever given, it sorts as it did.
+                database.execute(
+                    "INSERT OR IGNORE INTO tray_entry (position, tray, place, case_id, added, note)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    (row.position, key, row.place, row.case_id, row.added, row.note),
+                )
+                _note_where_none(database, key, row.case_id, row.note)
+            if (copied := taken.copied) is not None:
+                database.execute(
+                    "DELETE FROM tray_entry WHERE position = ? AND note = ?"
+                    if copied.new
+                    else "UPDATE tray_entry SET note = '' WHERE position = ? AND note = ?",
+                    (copied.position, copied.note),
+                )
 
     def note_in_tray(
         self, user: str, library: str, case_id: str, note: str, name: str | None = None
@@ -196,23 +254,20 @@ class Trays(Database):
         to = tray_name(to)
         with self._writing() as database:
             name = name if name is not None else _current(database, user, library)
-            return _copy(database, user, library, case_id, name, to)
+            return _copy(database, (user, library, name), case_id, to)[0]
 
     def move_to_tray(
         self, user: str, library: str, case_id: str, to: str, name: str | None = None
-    ) -> bool:
-        """As ``copy_to_tray``, and take it out of the first."""
+    ) -> TakenOut | None:
+        """As ``copy_to_tray``, and take it out of the first; ``None`` where it is not there."""
         to = tray_name(to)
         with self._writing() as database:
             name = name if name is not None else _current(database, user, library)
-            if not _copy(database, user, library, case_id, name, to):
-                return False
-            if to != name:
-                database.execute(
-                    f"DELETE FROM tray_entry WHERE case_id = ? AND {_OF}",
-                    (case_id, user, library, name),
-                )
-            return True
+            of = (user, library, name)
+            there, copied = _copy(database, of, case_id, to)
+            if not there:
+                return None
+            return TakenOut(name, _take_out(database, of, case_id) if to != name else (), copied)
 
 
 def tray_name(text: str) -> str:
@@ -274,6 +329,14 @@ def _append(database: sqlite3.Connection, tray: int, case_id: str, note: str) ->
     return added.rowcount > 0
 
 
+def _note_where_none(database: sqlite3.Connection, tray: int, case_id: str, note: str) -> bool:
+    noted = database.execute(
+        "UPDATE tray_entry SET note = ? WHERE tray = ? AND case_id = ? AND note = ''",
+        (note, tray, case_id),
+    )
+    return noted.rowcount > 0
+
+
 def _place(
     database: sqlite3.Connection,
     of: tuple[str, str, str],
@@ -296,22 +359,43 @@ def _place(
     return True
 
 
-def _copy(
-    database: sqlite3.Connection, user: str, library: str, case_id: str, name: str, to: str
-) -> bool:
+def _rows(database: sqlite3.Connection, of: tuple[str, str, str]) -> tuple[_Row, ...]:
     found = database.execute(
-        f"SELECT note FROM tray_entry WHERE case_id = ? AND {_OF}", (case_id, user, library, name)
+        f"SELECT position, place, case_id, added, note FROM tray_entry WHERE {_OF}", of
+    )
+    return tuple(_Row(*row) for row in found)
+
+
+def _take_out(
+    database: sqlite3.Connection, of: tuple[str, str, str], case_id: str
+) -> tuple[_Row, ...]:
+    rows = tuple(row for row in _rows(database, of) if row.case_id == case_id)
+    database.executemany(
+        "DELETE FROM tray_entry WHERE position = ?", [(row.position,) for row in rows]
+    )
+    return rows
+
+
+def _copy(
+    database: sqlite3.Connection, of: tuple[str, str, str], case_id: str, to: str
+) -> tuple[bool, _Copied | None]:
+    """Whether the case is there, and what copying it changed in the other tray."""
+    found = database.execute(
+        f"SELECT note FROM tray_entry WHERE case_id = ? AND {_OF}", (case_id, *of)
     ).fetchone()
     if found is None:
-        return False
+        return False, None
+    note = str(found[0])
+    user, library, _ = of
     _make(database, user, library, to)
     target = _key(database, user, library, to)
-    if not _append(database, target, case_id, found[0]):
-        database.execute(
-            "UPDATE tray_entry SET note = ? WHERE tray = ? AND case_id = ? AND note = ''",
-            (found[0], target, case_id),
-        )
-    return True
+    new = _append(database, target, case_id, note)
+    if not (new or _note_where_none(database, target, case_id, note)):
+        return True, None
+    (position,) = database.execute(
+        "SELECT position FROM tray_entry WHERE tray = ? AND case_id = ?", (target, case_id)
+    ).fetchone()
+    return True, _Copied(position, note, new)
 
 
 def _exists(name: str) -> TrayExistsError:

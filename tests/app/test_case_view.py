@@ -41,6 +41,32 @@ def test_a_case_opens_with_its_figure_and_its_facts(page: Page) -> None:
     expect(page.get_by_role("button", name="Remove")).to_be_visible(timeout=LONG)
 
 
+def test_marks_of_an_opened_case_want_what_is_not_shown_whatever_another_tab_did(
+    page: Page,
+) -> None:
+    ask(page, "nodule")
+    expect(cards(page).first).to_be_visible(timeout=LONG)
+    with page.context.expect_page() as opening:
+        page.evaluate("window.open(location.href)")
+    late = opening.value
+    cards(late).first.locator(".figure").click(timeout=LONG)
+    dialog = late.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Into the tray")).to_be_visible(timeout=LONG)
+    cards(page).first.locator(".act.star").click()
+    expect(page.get_by_text("Tray (1)")).to_be_visible(timeout=LONG)
+    cards(page).first.locator(".act.up").click()
+    expect(page.get_by_text("Re-ranked by 1 like.")).to_be_visible(timeout=LONG)
+    # The button and the letter alike.
+    dialog.get_by_role("button", name="Like", exact=False).first.click()
+    expect(dialog.get_by_role("button", name="Liked", exact=False)).to_be_visible(timeout=LONG)
+    expect(dialog.get_by_role("button", name="In the tray")).to_be_visible(timeout=LONG)
+    cards(page).first.locator(".act.star").click()
+    expect(page.get_by_text("Tray (1)")).to_have_count(0, timeout=LONG)
+    viewer(late).focus()
+    late.keyboard.press("s")
+    expect(dialog.get_by_role("button", name="Into the tray")).to_be_visible(timeout=LONG)
+
+
 def test_a_case_whose_file_is_gone_says_that_this_is_the_thumbnail(
     page: Page, pictures: Path
 ) -> None:

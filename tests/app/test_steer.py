@@ -73,6 +73,44 @@ def test_undo_leaves_alone_what_another_tab_judged(page: Page) -> None:
     assert [one.get_attribute("data-id") for one in judged.all()] == [mine]
 
 
+def test_a_thumb_wants_what_its_card_does_not_show_whatever_another_tab_did(page: Page) -> None:
+    found(page, "nodule")
+    with page.context.expect_page() as opening:
+        page.evaluate("window.open(location.href)")
+    late = opening.value
+    expect(cards(late).first).to_be_visible(timeout=LONG)
+    first = cards(page).first.get_attribute("data-id") or ""
+    card, same = (cards(tab).and_(tab.locator(f'[data-id="{first}"]')) for tab in (page, late))
+    thumb(card, up=True).click()
+    expect(bar(page)).to_contain_text("Re-ranked by 1 like.", timeout=LONG)
+    # Shown unliked, it is liked: which it is by now.
+    thumb(same, up=True).click()
+    expect(bar(late)).to_contain_text("Re-ranked by 1 like.", timeout=LONG)
+    expect(bar(late).get_by_role("button", name="Undo")).to_have_count(0)  # it changed nothing
+    # Shown liked, it is unliked: which a dislike since is not.
+    thumb(card, up=False).click()
+    expect(bar(page)).to_contain_text("Re-ranked by 1 dislike.", timeout=LONG)
+    same.get_by_role("button", name=re.compile("^Liked: take back")).click()
+    expect(bar(late)).to_contain_text("Re-ranked by 1 dislike.", timeout=LONG)
+
+
+def test_a_star_wants_what_its_card_does_not_show_whatever_another_tab_did(page: Page) -> None:
+    found(page, "nodule")
+    with page.context.expect_page() as opening:
+        page.evaluate("window.open(location.href)")
+    late = opening.value
+    expect(cards(late).first).to_be_visible(timeout=LONG)
+    cards(page).first.locator(".act.star").click()
+    expect(page.get_by_text("Tray (1)")).to_be_visible(timeout=LONG)
+    cards(late).first.locator(".act.star").click()
+    expect(late.get_by_text("Tray (1)")).to_be_visible(timeout=LONG)
+    # Both show it there; taken out in one, it is not put back by the other.
+    cards(page).first.get_by_role("button", name=re.compile("^In the tray")).click()
+    expect(page.get_by_text("Tray (1)")).to_have_count(0, timeout=LONG)
+    cards(late).first.get_by_role("button", name=re.compile("^In the tray")).click()
+    expect(late.get_by_text("Tray (1)")).to_have_count(0, timeout=LONG)
+
+
 def test_a_judgement_is_taken_back_where_it_is_kept(page: Page) -> None:
     before = found(page, "nodule")
     thumb(cards(page).nth(2), up=True).click()

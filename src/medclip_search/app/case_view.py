@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import quote
 
 import streamlit as st
@@ -18,7 +19,7 @@ from medclip_search.app.reading import Reading, pages
 from medclip_search.app.results import answers
 from medclip_search.app.session import QueryImage, Session
 from medclip_search.app.steering import judge
-from medclip_search.app.tray import toggle
+from medclip_search.app.tray import star
 from medclip_search.app.viewer import Figure, Gesture, viewer
 from medclip_search.cases import Case
 from medclip_search.errors import ImageError, MedClipError
@@ -70,21 +71,35 @@ def _dialog(shared: Shared, library: Library, session: Session) -> None:
         case = library.case(looking.case_id)
         small = case.image is not None and not library.has_image(case.id)
         deep = case.image is not None and not small and _is_deep(library, case.id)
+        shown = _marks(shared, library, session, case.id)
     except MedClipError as error:
         st.error(str(error))
         return
     hits = session.answers[1] if session.answers else Hits(())
     hit = next((one for one in hits if one.id == case.id), None)
 
+    def mark(letter: str) -> None:
+        # Otherwise than its button shows; of a figure that was gone on to, and not drawn yet, than
+        # is kept.
+        case_id = looking.case_id
+        try:
+            marks = shown if case_id == case.id else _marks(shared, library, session, case_id)
+        except MedClipError as error:
+            session.troubles = [str(error)]
+            return
+        on = not marks[letter]
+        if letter == "s":
+            star(shared, library, session, case_id, on)
+        else:
+            judge(shared, library, session, hits, case_id, letter == "l", on)
+
     def heard(gesture: Gesture) -> None:
         if gesture.act == "open":
             looking.go(gesture.id)
         elif gesture.act == "turn":
             reading.go_on(gesture.by)
-        elif gesture.act == "s":
-            toggle(shared, library, session, looking.case_id)
-        elif gesture.act in ("l", "d"):
-            judge(shared, library, session, hits, looking.case_id, gesture.act == "l")
+        elif gesture.act in ("s", "l", "d"):
+            mark(gesture.act)
         elif gesture.act == "region" and gesture.box is not None:
             st.session_state["region-asked"] = gesture.box
 
@@ -109,7 +124,7 @@ def _dialog(shared: Shared, library: Library, session: Session) -> None:
         st.html(
             FACTS_STYLE + caption(case, hit) + (why(hit) if hit is not None and hit.why else "")
         )
-        _acts(shared, library, session, hits, case, judged=hit is not None)
+        _acts(library, session, case, shown, mark, judged=hit is not None)
         _citing(case)
         st.html(facts(case))
     if (box := st.session_state.pop("region-asked", None)) is not None:
@@ -162,38 +177,42 @@ def _compared(session: Session, looking: Looking) -> QueryImage | None:
     return images.get(chosen) if chosen is not None else None
 
 
+def _marks(shared: Shared, library: Library, session: Session, case_id: str) -> dict[str, bool]:
+    """Whether a case is in the tray, liked and disliked, by the letters that change it."""
+    starred = any(e.case_id == case_id for e in shared.state.tray(LOCAL_USER, library.id))
+    feedback = shared.state.feedback(LOCAL_USER, library.id, session.key())
+    return {"s": starred, "l": case_id in feedback.likes, "d": case_id in feedback.dislikes}
+
+
 def _acts(
-    shared: Shared, library: Library, session: Session, hits: Hits, case: Case, *, judged: bool
+    library: Library,
+    session: Session,
+    case: Case,
+    shown: dict[str, bool],
+    mark: Callable[[str], None],
+    *,
+    judged: bool,
 ) -> None:
     """What can be done with it; each button stays itself, so that it keeps the focus."""
-    try:
-        starred = any(e.case_id == case.id for e in shared.state.tray(LOCAL_USER, library.id))
-        feedback = shared.state.feedback(LOCAL_USER, library.id, session.key())
-    except MedClipError as error:
-        st.error(str(error))
-        return
     with st.container(horizontal=True, gap="small"):
         st.button(
-            "In the tray" if starred else "Into the tray",
+            "In the tray" if shown["s"] else "Into the tray",
             key="case-star",
-            icon=":material/check:" if starred else ":material/star:",
+            icon=":material/check:" if shown["s"] else ":material/star:",
             help="Key s",
-            on_click=toggle,
-            args=(shared, library, session, case.id),
+            on_click=mark,
+            args=("s",),
         )
-        for name, liked, ids in (
-            ("Like", True, feedback.likes),
-            ("Dislike", False, feedback.dislikes),
-        ):
+        for name, letter, icon in (("Like", "l", "up"), ("Dislike", "d", "down")):
             if judged:
                 st.button(
-                    f"{name}d" if case.id in ids else name,
+                    f"{name}d" if shown[letter] else name,
                     key=f"case-{name.lower()}",
-                    icon=f":material/thumb_{'up' if liked else 'down'}:",
-                    type="primary" if case.id in ids else "secondary",
-                    help=f"{'More' if liked else 'Less'} like this: key {name[0].lower()}",
-                    on_click=judge,
-                    args=(shared, library, session, hits, case.id, liked),
+                    icon=f":material/thumb_{icon}:",
+                    type="primary" if shown[letter] else "secondary",
+                    help=f"{'More' if letter == 'l' else 'Less'} like this: key {letter}",
+                    on_click=mark,
+                    args=(letter,),
                 )
         if case.image is not None and st.button(
             "Search with this figure", icon=":material/image_search:"
@@ -233,7 +252,7 @@ def _similar(library: Library, looking: Looking, case: Case) -> None:
     if not looking.similar[1]:
         return
 
-    def heard(_: Act, case_id: str) -> None:
+    def heard(_: Act, case_id: str, __: bool) -> None:
         looking.go(case_id)
 
     st.markdown("##### Figures like it")

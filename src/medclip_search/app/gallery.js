@@ -1,5 +1,6 @@
 // Cards of figures: drawn from plain data, all text set as text, never as HTML.
-// Each gesture is sent back as {act, id}; Python decides what it means and sends new data.
+// Each gesture is sent back as {act, id, on}; Python decides what it means and sends new data. ``on``
+// is what a button is to be, of what it shows: another tab may have changed what is kept meanwhile.
 
 const STAR = '<path d="M12 3.5l2.6 5.5 6 .8-4.4 4.2 1.1 6L12 17.1 6.7 20l1.1-6L3.4 9.8l6-.8z"/>';
 const THUMB = '<path d="M3 10.5h3.5v9H3z"/><path d="M6.5 11l4.2-7.4c1.5.1 2.4 1.3 2.1 2.8L12 9.8h6.4' +
@@ -124,8 +125,9 @@ function fill(card, item, data, send) {
       button.onclick = () => {
         if (!act.on) return send(name, card.dataset.id);
         // Answer the hand at once; Python's answer follows and is what counts.
-        button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
-        send(name, card.dataset.id);
+        const on = button.getAttribute("aria-pressed") !== "true";
+        button.setAttribute("aria-pressed", String(on));
+        send(name, card.dataset.id, on);
       };
       buttons[name] = button;
       acts.append(button);
@@ -203,7 +205,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   list.className = data.layout;
   list.setAttribute("aria-label", data.label);
   const say = gestures(list, data.answered, setTriggerValue);
-  const send = (act, id) => say({ act, id });
+  const send = (act, id, on = true) => say({ act, id, on });
   // Cards are kept by id, so that a new order moves pictures instead of loading them again.
   const old = [...list.children];
   const kept = new Map(old.map((card) => [card.dataset.id, card]));

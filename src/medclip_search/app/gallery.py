@@ -124,13 +124,14 @@ def gallery(
     *,
     key: str,
     label: str,
-    on_gesture: Callable[[Act, str], None],
+    on_gesture: Callable[[Act, str, bool], None],
     layout: Literal["cards", "cards small", "rows", "strip"] = "cards",
     acts: Sequence[Act] = ("star", "like", "dislike"),
     verb: str = "Open",
     page: tuple[str, int] | None = None,
 ) -> None:
-    """Draw cards; ``on_gesture`` is called with what was done and to which case's id.
+    """Draw cards; ``on_gesture`` is called with what was done, to which case's id, and whether a
+    star or thumb is to be on, of what the card showed.
 
     ``verb`` is what a click on a figure does, for those who hear the page. ``label`` names
     the list for them. ``page`` is the question that the cards answer, and which page of the answers
@@ -138,7 +139,7 @@ def gallery(
     """
 
     def heard(gesture: Any) -> None:
-        on_gesture(gesture["act"], gesture["id"])
+        on_gesture(gesture["act"], gesture["id"], gesture["on"])
 
     mounted = _mount(
         key=key,

@@ -14,7 +14,7 @@ from medclip_search.app.map import Asked, Found, library_map
 from medclip_search.app.pages import go_to
 from medclip_search.app.session import Session
 from medclip_search.app.theme import plain
-from medclip_search.app.tray import toggle
+from medclip_search.app.tray import star
 from medclip_search.errors import MedClipError, QueryError
 from medclip_search.indexes.map import Area
 from medclip_search.search.hits import Hits
@@ -146,11 +146,11 @@ def _within(session: Session, area: Area, inside: Hits) -> None:
 def _cards(
     shared: Shared, library: Library, session: Session, hits: Hits, starred: set[str]
 ) -> None:
-    def heard(act: Act, case_id: str) -> None:
+    def heard(act: Act, case_id: str, on: bool) -> None:
         if act == "open":
             session.opened = case_id
         else:
-            toggle(shared, library, session, case_id)
+            star(shared, library, session, case_id, on)
 
     gallery(
         [replace(Card(hit.id, hit.case), star=hit.id in starred) for hit in hits],

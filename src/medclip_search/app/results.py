@@ -17,7 +17,7 @@ from medclip_search.app.reading import PAGE, Arrangement, Reading, pages
 from medclip_search.app.session import Session
 from medclip_search.app.steering import judge, judged_here, steering
 from medclip_search.app.theme import plain
-from medclip_search.app.tray import toggle
+from medclip_search.app.tray import star
 from medclip_search.app.waiting import awaited, begun
 from medclip_search.errors import MedClipError
 from medclip_search.search.changes import changes
@@ -55,17 +55,17 @@ def results(
         st.info("No figure matches. Try other words, or take a filter away.")
         return reading.facets or True
 
-    def heard(act: Act, case_id: str) -> None:
+    def heard(act: Act, case_id: str, on: bool) -> None:
         if act == "open":
             session.opened = case_id
         elif act == "search":
             search_with_figure(library, session, case_id)
         elif act == "star":
-            toggle(shared, library, session, case_id)
+            star(shared, library, session, case_id, on)
         elif act == "stack":
             reading.unfolded ^= {case_id}
         else:
-            judge(shared, library, session, hits, case_id, act == "like")
+            judge(shared, library, session, hits, case_id, act == "like", on)
 
     gallery(
         _cards(library, reading, hits, starred, feedback),

@@ -31,13 +31,20 @@ def judged_here(shared: Shared, library: Library, session: Session) -> Feedback:
 
 
 def judge(
-    shared: Shared, library: Library, session: Session, page: Hits, case_id: str, liked: bool
+    shared: Shared,
+    library: Library,
+    session: Session,
+    page: Hits,
+    case_id: str,
+    liked: bool,
+    on: bool,
 ) -> None:
-    """Like or dislike a case; the same once more takes it back."""
+    """Like or dislike a case (``on``), or take that back, where it is not so already."""
     try:
         before = shared.state.feedback(LOCAL_USER, library.id, session.key())
-        same = case_id in (before.likes if liked else before.dislikes)
-        given = None if same else liked
+        if on == (case_id in (before.likes if liked else before.dislikes)):
+            return  # said in another tab meanwhile
+        given = liked if on else None
         said = shared.state.give_feedback(LOCAL_USER, library.id, session.key(), case_id, given)
         Reading.current().judge((said,), page)
     except StateError as error:
@@ -51,11 +58,11 @@ def steering(shared: Shared, library: Library, session: Session, feedback: Feedb
         return
     page = session.answers[1] if session.answers else Hits(())
 
-    def heard(act: Act, case_id: str) -> None:
+    def heard(act: Act, case_id: str, on: bool) -> None:
         if act == "open":
             session.opened = case_id
         else:
-            judge(shared, library, session, page, case_id, act == "like")
+            judge(shared, library, session, page, case_id, act == "like", on)
 
     def undo() -> None:
         # The gesture alone: what another tab judged of the same search meanwhile stays.

@@ -43,11 +43,11 @@ def tray(shared: Shared, library: Library, session: Session) -> None:
     link_to("Trays", "Notes, order, exports", ":material/edit_note:")
     cards = [_card(library, entry.case_id) for entry in entries]
 
-    def heard(act: Act, case_id: str) -> None:
+    def heard(act: Act, case_id: str, on: bool) -> None:
         if act == "open":
             session.opened, session.from_tray = case_id, True
         else:
-            toggle(shared, library, session, case_id)
+            star(shared, library, session, case_id, on)
 
     gallery(
         cards,
@@ -89,16 +89,15 @@ def chooser(shared: Shared, library: Library, *, label: str, key: str) -> str:
     return current
 
 
-def toggle(shared: Shared, library: Library, session: Session, case_id: str) -> None:
-    """Put a case into the tray, or take it out where it is in already."""
-    state = shared.state
+def star(shared: Shared, library: Library, session: Session, case_id: str, on: bool) -> None:
+    """Put a case into the tray (``on``), or take it out, where it is not so already."""
     try:
-        name = state.current_tray(LOCAL_USER, library.id)
         forget_undo()
-        taken = state.remove_from_tray(LOCAL_USER, library.id, case_id, name)
-        if taken is None:
-            state.add_to_tray(LOCAL_USER, library.id, case_id, name)
-        elif taken.noted:
+        if on:
+            shared.state.add_to_tray(LOCAL_USER, library.id, case_id)
+            return
+        taken = shared.state.remove_from_tray(LOCAL_USER, library.id, case_id)
+        if taken is not None and taken.noted:
             remember_undo(Undo("Taken out, with its note", taken))
     except MedClipError as error:
         session.troubles = [str(error)]

@@ -53,7 +53,7 @@ def welcome(shared: Shared, library: Library, session: Session) -> None:
     if figures:
         st.markdown("##### Or search with one of these figures")
 
-        def heard(_: Act, case_id: str) -> None:
+        def heard(_: Act, case_id: str, __: bool) -> None:
             search_with_figure(library, session, case_id)
 
         gallery(

@@ -388,8 +388,10 @@ def test_lists_far_from_the_query_are_scanned_where_only_they_match() -> None:
     """Of 2,000 lists only the last ten hold what may be found; empty ones cost no probe."""
     matches = np.zeros(2000, dtype=np.int64)
     matches[-10:] = 50
-    assert np.flatnonzero(_choose(matches, live=1_000_000)).tolist() == list(range(1990, 2000))
-    even = _choose(np.full(2000, 25), live=1_000_000)  # one row in twenty matches
+    assert np.flatnonzero(_choose(matches, live=1_000_000, probes=128)).tolist() == list(
+        range(1990, 2000)
+    )
+    even = _choose(np.full(2000, 25), live=1_000_000, probes=128)  # one row in twenty matches
     assert 128 * 4 < even.sum() < 128 * 5
     assert even[: even.sum()].all()
 

@@ -31,6 +31,7 @@ from medclip_search.indexes.vectors.files import (
     write_description,
 )
 from medclip_search.indexes.vectors.half import Half, Rows
+from medclip_search.indexes.vectors.tuning import tune
 
 Engine = Literal["auto", "exact", "faiss"]
 
@@ -110,7 +111,7 @@ def build_vector_index(
         if previous and old:
             description = _extend(previous, old, rows, keys, folder, description)
         else:
-            description = _fit(rows, keys, cosine, folder, description)
+            description = _fit(rows, keys, inverse, cosine, folder, description)
     write_description(folder, description)
 
 
@@ -163,7 +164,12 @@ def _row_of_key(keys: Rows) -> NDArray[np.int32]:
 
 
 def _fit(
-    rows: Half, keys: Rows, cosine: Cosine, folder: Path, description: Description
+    rows: Half,
+    keys: Rows,
+    inverse: Doubles,
+    cosine: Cosine,
+    folder: Path,
+    description: Description,
 ) -> Description:
     live = np.flatnonzero(keys >= 0)
     ivf = faiss_ivf.IvfIndex.train(rows, live, cosine)
@@ -171,7 +177,15 @@ def _fit(
     ivf.write(folder / IVF)
     np.save(folder / LISTS, ivf.list_of_rows(len(rows)))
     axes = write_cosine(folder, cosine, coded=True)
-    return replace(description, lists=ivf.lists, fitted=description.live, coded_axes=axes)
+    probes, recall = tune(ivf, rows, live, inverse, cosine)
+    return replace(
+        description,
+        lists=ivf.lists,
+        fitted=description.live,
+        coded_axes=axes,
+        probes=probes,
+        recall=recall,
+    )
 
 
 def _still_good(
@@ -243,7 +257,14 @@ def _extend(
         lists[: old.rows] = read_array(previous, LISTS)
     np.save(folder / LISTS, lists)
     axes = write_cosine(folder, coded, coded=True)
-    return replace(now, lists=old.lists, fitted=old.fitted, coded_axes=axes)
+    return replace(
+        now,
+        lists=old.lists,
+        fitted=old.fitted,
+        coded_axes=axes,
+        probes=old.probes,
+        recall=old.recall,
+    )
 
 
 def is_taught_by(folder: Path, captions: Iterable[tuple[int, str]]) -> bool:

@@ -24,12 +24,13 @@ from medclip_search.indexes.vectors.cosine import Cosine, Flags
 from medclip_search.indexes.vectors.half import Floats, Half, Rows
 
 PROBES = 128
-"""Lists scanned: recall@10 at least 0.99 from 100,000 to 1.6 million rows, in 1 to 2 ms."""
+"""Lists scanned where nobody has measured how many it takes (``tuning``)."""
 
 _SEED = 0
 _TRAINING_ROWS_PER_LIST = 50
 _TRAINING_VALUES = 1 << 28  # 1 GiB of float32
 _ADDED_VALUES = 1 << 23
+_PROPOSED = 300
 
 
 @functools.cache
@@ -56,12 +57,18 @@ def list_count(rows: int, dimension: int) -> int:
     return 1 << max(0, min(wanted, math.floor(math.log2(max(1.0, trainable)))))
 
 
+def proposed(k: int, *, filtered: bool = False) -> int:
+    """How many rows are scored exactly to give ``k``; under a filter see also ``_choose``."""
+    return (2 * _PROPOSED if filtered else _PROPOSED) + 3 * k
+
+
 class IvfIndex:
     """One FAISS index, of directions by row number."""
 
-    def __init__(self, index: Any) -> None:
+    def __init__(self, index: Any, probes: int = 0) -> None:
         faiss = _faiss()
         self._index = index
+        self._probes = probes or PROBES
         self._rotation = faiss.downcast_VectorTransform(index.chain.at(0))
         self._ivf = faiss.downcast_index(index.index)
 
@@ -101,11 +108,14 @@ class IvfIndex:
         _faiss().write_index(self._index, str(path))
 
     @classmethod
-    def read(cls, path: Path, *, mapped: bool) -> IvfIndex:
-        """Open an index; a mapped one can be searched only. Raises ``RuntimeError``."""
+    def read(cls, path: Path, *, mapped: bool, probes: int = 0) -> IvfIndex:
+        """Open an index; a mapped one can be searched only. Raises ``RuntimeError``.
+
+        ``probes`` is how many lists a search scans, ``PROBES`` where it is 0.
+        """
         faiss = _faiss()
         flags = faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY if mapped else 0
-        index = cls(faiss.read_index(str(path), flags))
+        index = cls(faiss.read_index(str(path), flags), probes)
         if mapped:
             # Its 32 threads that read lists ahead, started anew at each search, cost 2 ms of 2.3.
             lists = faiss.downcast_InvertedLists(index._ivf.invlists)
@@ -130,22 +140,26 @@ class IvfIndex:
         mask: Flags | None = None,
         matching_per_list: Rows | None = None,
         live: int = 0,
+        probes: int = 0,
     ) -> Rows:
         """Numbers of up to ``count`` rows near ``direction``, (d,), best first.
+
+        ``probes`` scans another number of lists than the index's own.
 
         ``mask`` says by row number which may be found. ``matching_per_list`` says how many of
         them, out of ``live``, each list holds: where they are few, or lie far from the query,
         more lists are scanned and empty ones passed over.
         """
         faiss = _faiss()
-        settings: dict[str, Any] = {"nprobe": min(PROBES, self.lists)}
+        probes = min(probes or self._probes, self.lists)
+        settings: dict[str, Any] = {"nprobe": probes}
         if mask is not None:
             settings["sel"] = _selector(mask)
         with _one_thread():
             rotated = self._rotation.apply(direction[None])
             if matching_per_list is not None:
                 _, order = self._ivf.quantizer.search(rotated, self.lists)
-                chosen = order[0][_choose(matching_per_list[order[0]], live)]
+                chosen = order[0][_choose(matching_per_list[order[0]], live, probes)]
                 scanned = np.zeros(self.lists, dtype=np.bool_)
                 scanned[chosen] = True
                 settings["nprobe"] = len(chosen)
@@ -161,19 +175,19 @@ def _selector(mask: Flags) -> Any:
     return _faiss().IDSelectorBitmap(np.packbits(mask, bitorder="little"))
 
 
-def _choose(matches: Rows, live: int) -> Flags:
+def _choose(matches: Rows, live: int, probes: int) -> Flags:
     """Which of the lists, nearest first, to scan when only some of the ``live`` rows match.
 
-    ``matches`` counts them by list. At least 2·PROBES lists that hold a match are scanned (a
-    filter may remove all that is near, and among rows that are all far the quantiser is a poor
-    guide), and as many more as it takes to meet PROBES·√f lists' worth of matches, f being the
-    share that matches. With matches spread evenly that is PROBES/√f lists: the nearest matches
+    ``matches`` counts them by list. At least twice ``probes`` lists that hold a match are scanned
+    (a filter may remove all that is near, and among rows that are all far the quantiser is a poor
+    guide), and as many more as it takes to meet probes·√f lists' worth of matches, f being the
+    share that matches. With matches spread evenly that is probes/√f lists: the nearest matches
     lie farther off than the nearest rows, but not 1/f times as far.
     """
     holding = matches > 0
-    enough = PROBES / len(matches) * math.sqrt(live * int(matches.sum()))
+    enough = probes / len(matches) * math.sqrt(live * int(matches.sum()))
     met_before = np.cumsum(matches) - matches
-    return holding & ((met_before < enough) | (np.cumsum(holding) <= 2 * PROBES))
+    return holding & ((met_before < enough) | (np.cumsum(holding) <= 2 * probes))
 
 
 def _directions(rows: Half, where: Rows, cosine: Cosine) -> Floats:

@@ -37,8 +37,9 @@ class Description:
     """What ``index.json`` says.
 
     ``fitted`` counts the live rows when the lists were fitted, ``coded_axes`` the axes along which
-    the space was stretched then. ``captions`` is the digest of those that taught the ``axes``
-    along which it is stretched now, ``taught`` their number.
+    the space was stretched then. ``probes`` lists are scanned, which found ``recall`` of the true
+    ten (``tuning``; 0 where nobody measured it). ``captions`` is the digest of those that taught
+    the ``axes`` along which it is stretched now, ``taught`` their number.
     """
 
     engine: str
@@ -51,6 +52,8 @@ class Description:
     fitted: int = 0
     axes: int = 0
     coded_axes: int = 0
+    probes: int = 0
+    recall: float = 0.0
     captions: str = ""
     taught: int = 0
     format: int = _FORMAT

@@ -191,6 +191,9 @@ def test_query_images_of_one_name_are_told_apart(
 
 def test_how_to_cite_is_ready_to_copy_and_to_save(page: Page) -> None:
     dialog = opened(page, "nodule")
+    # The page is drawn once more when these are there, and a click meanwhile may hit nothing.
+    similar = dialog.locator('[role=list][aria-label="Figures like it"] .card')
+    expect(similar.first).to_be_visible(timeout=LONG)
     dialog.get_by_text("How to cite").click()
     expect(dialog.get_by_test_id("stCode").first).to_contain_text("Licence", timeout=LONG)
     dialog.get_by_role("tab", name="BibTeX").click()

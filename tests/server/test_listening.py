@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 from medclip_search.server.main import _listen
 
@@ -26,4 +27,6 @@ def test_answers_are_sent_at_once_and_wait_for_no_confirmation() -> None:
             await writer.wait_closed()
         return answer
 
-    assert asyncio.run(met())
+    # In a thread of its own: a browser of another test may keep a loop in this one.
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(asyncio.run, met()).result()

@@ -32,8 +32,10 @@ _WATCH = """
         return !seen || image.hidden || image.classList.contains("loaded");
     });
     window.watch = () => {
-        const before = inside(document)?.dataset.page;
-        window.answer = new Promise((done) => {
+        const shown = (list) => JSON.stringify(list?.shown ?? null);
+        const before = shown(inside(document));
+        window.answer = new Promise((done, fail) => {
+            setTimeout(() => fail(new Error("no new answer was drawn")), 60000);
             addEventListener("keydown", function began(event) {
                 if (event.key !== "Enter") return;
                 removeEventListener("keydown", began, true);
@@ -41,7 +43,7 @@ _WATCH = """
                 let list = inside(document), cards = null;
                 const look = () => {
                     if (!list?.isConnected) list = inside(document);
-                    const fresh = list && list.dataset.page !== before && list.children.length;
+                    const fresh = list && shown(list) !== before && list.children.length;
                     if (cards === null && fresh) cards = performance.now() - start;
                     if (cards !== null && drawn(list)) done([cards, performance.now() - start]);
                     else requestAnimationFrame(look);

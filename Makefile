@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8501
 ROWS   ?= 1600000
+RIVALS ?= 200000
 
 .PHONY: demo test lint biomedclip soak bench screenshots clean
 
@@ -55,6 +56,8 @@ bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.million_vectors libraries/$(ROWS)/library
 	$(BIN)/python -m benchmarks.million_search libraries/$(ROWS)/library
 	$(BIN)/python -m benchmarks.million_updates libraries/$(ROWS)/library
+	$(BIN)/python -m benchmarks.large_library libraries/$(RIVALS) --rows $(RIVALS)
+	$(BIN)/python -m benchmarks.rivals libraries/$(RIVALS)/library
 	$(BIN)/python -m benchmarks.json_vectors
 
 # The app's main states at three sizes in both themes, taken in headless Chromium.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import json_vectors, million_search, million_updates, million_vectors
+from benchmarks import json_vectors, million_search, million_updates, million_vectors, rivals
 from benchmarks.clip_like import WANTED, ClipLike, statistics
 from benchmarks.large_library import SHARES, SPACE, library_of, write_table
 from benchmarks.million_search import TOP, ids_by_words, questions
@@ -162,6 +163,23 @@ def test_the_update_benchmark_leaves_the_library_as_it_was(library: Path, run: R
     ):
         (line,) = (line for line in printed.splitlines() if line.startswith(figure))
         assert target in line
+
+
+def test_rivals_are_compared_where_they_are_installed_and_named_where_not(
+    library: Path, run: Run
+) -> None:
+    before = sorted(library.parent.rglob("*"))
+    printed = run(rivals.main, library, "--queries", 20)
+    assert sorted(library.parent.rglob("*")) == before
+    for name, package in (("USearch", "usearch"), ("ChromaDB", "chromadb"), ("bm25s", "bm25s")):
+        told = "is not installed (pip install" if find_spec(package) is None else "| "
+        assert any(name in line and told in line for line in printed.splitlines())
+    tables = [line.strip("| ").split(" | ") for line in printed.splitlines() if line[:1] == "|"]
+    ours = [cells[1:] for cells in tables if cells[0] == "MedClip Search"]
+    faiss = [cells[1:] for cells in tables if cells[0] == "FAISS HNSW"]
+    assert [len(cells) for cells in ours] == [5, 5, 6]  # what vectors take, answer; captions
+    assert [cells.split(",")[0] for cells in ours[1]] == ["1.0000"] * 5
+    assert all(float(cells.split(",")[0]) >= 0.9 for cells in faiss[1])
 
 
 def test_the_prototypes_way_is_measured_and_extrapolated(run: Run) -> None:

@@ -55,6 +55,7 @@ bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.large_library libraries/$(ROWS) --rows $(ROWS)
 	$(BIN)/python -m benchmarks.million_vectors libraries/$(ROWS)/library
 	$(BIN)/python -m benchmarks.million_search libraries/$(ROWS)/library
+	$(BIN)/python -m benchmarks.within_memory libraries/$(ROWS)/library
 	$(BIN)/python -m benchmarks.million_updates libraries/$(ROWS)/library
 	$(BIN)/python -m benchmarks.large_library libraries/$(RIVALS) --rows $(RIVALS)
 	$(BIN)/python -m benchmarks.rivals libraries/$(RIVALS)/library

@@ -16,15 +16,26 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-_SERVE = "import sys; from medclip_search.server.main import serve; serve(sys.argv[1], port=0)"
+from benchmarks.memory_limit import Group
+
+_SERVE = """
+import os, pathlib, sys
+for members in sys.argv[2:]:
+    pathlib.Path(members).write_text(str(os.getpid()))
+from medclip_search.server.main import serve
+serve(sys.argv[1], port=0)
+"""
 
 
 @contextmanager
-def served(library: Path) -> Iterator[tuple[str, int]]:
-    """Serve a library with an empty state of its own; gives the address and the process's id."""
+def served(library: Path, group: Group | None = None) -> Iterator[tuple[str, int]]:
+    """Serve a library with an empty state of its own; gives the address and the process's id.
+
+    The server joins the ``group`` before it does anything.
+    """
     with tempfile.TemporaryDirectory() as state:
         process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, str(library)],
+            [sys.executable, "-c", _SERVE, str(library), *([str(group.members)] if group else [])],
             env=os.environ | {"MEDCLIP_STATE": state},
             stdout=subprocess.PIPE,
             text=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,9 +12,17 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import json_vectors, million_search, million_updates, million_vectors, rivals
+from benchmarks import (
+    json_vectors,
+    million_search,
+    million_updates,
+    million_vectors,
+    rivals,
+    within_memory,
+)
 from benchmarks.clip_like import WANTED, ClipLike, statistics
 from benchmarks.large_library import SHARES, SPACE, library_of, write_table
+from benchmarks.memory_limit import limited
 from benchmarks.million_search import TOP, ids_by_words, questions
 from benchmarks.million_vectors import recall
 from medclip_search import Library, Query, verify
@@ -34,6 +44,15 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return capsys.readouterr().out
 
     return run
+
+
+def cells(printed: str) -> list[list[str]]:
+    """The rows of all tables in Markdown."""
+    return [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in printed.splitlines()
+        if line.startswith("|")
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -174,12 +193,38 @@ def test_rivals_are_compared_where_they_are_installed_and_named_where_not(
     for name, package in (("USearch", "usearch"), ("ChromaDB", "chromadb"), ("bm25s", "bm25s")):
         told = "is not installed (pip install" if find_spec(package) is None else "| "
         assert any(name in line and told in line for line in printed.splitlines())
-    tables = [line.strip("| ").split(" | ") for line in printed.splitlines() if line[:1] == "|"]
-    ours = [cells[1:] for cells in tables if cells[0] == "MedClip Search"]
-    faiss = [cells[1:] for cells in tables if cells[0] == "FAISS HNSW"]
-    assert [len(cells) for cells in ours] == [5, 5, 6]  # what vectors take, answer; captions
-    assert [cells.split(",")[0] for cells in ours[1]] == ["1.0000"] * 5
-    assert all(float(cells.split(",")[0]) >= 0.9 for cells in faiss[1])
+    ours = [told for name, *told in cells(printed) if name == "MedClip Search"]
+    faiss = [told for name, *told in cells(printed) if name == "FAISS HNSW"]
+    assert [len(told) for told in ours] == [5, 5, 6]  # what vectors take, answer; captions
+    assert [told.split(",")[0] for told in ours[1]] == ["1.0000"] * 5
+    assert all(float(told.split(",")[0]) >= 0.9 for told in faiss[1])
+
+
+def test_a_limited_process_holds_no_more_than_it_may() -> None:
+    hungry = "import pathlib, os, sys; pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))"
+    with limited(100) as group:
+        if group is None:
+            pytest.skip("no control group can be made here")
+        folder = group.folder
+        for megabytes, killed in ((30, False), (300, True)):
+            code = f"{hungry}; bytearray(b'x') * ({megabytes} << 20)"
+            ended = subprocess.run([sys.executable, "-c", code, str(group.members)], check=False)
+            assert (ended.returncode != 0) is killed
+        assert group.peak == pytest.approx(100, abs=1)
+    assert not folder.exists()
+
+
+def test_the_benchmark_of_little_memory_finds_the_same_with_it(library: Path, run: Run) -> None:
+    printed = run(within_memory.main, library, "--queries", 21, "--mixed", 8)
+    rows = {name: told for name, *told in cells(printed)}
+    without = "no control group can be made here" in printed
+    assert rows[""] == ["1,500 MB", "no limit"][without:]
+    assert rows["by vector: recall@10"] == ["1.0000"] * (2 - without)
+    assert rows["by vector"][-1].startswith("p50")
+    if not without:
+        assert "≤ 15" in rows["by vector"][0]
+        held = float(rows["most that the group held"][0].split()[0])
+        assert 50 < held < 1500
 
 
 def test_the_prototypes_way_is_measured_and_extrapolated(run: Run) -> None:

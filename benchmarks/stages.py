@@ -29,6 +29,11 @@ class Stages:
         self._over = threading.Event()
         self._watch = threading.Thread(target=self._look, daemon=True)
 
+    @property
+    def peak(self) -> float:
+        """The most private memory since it was entered, in MB."""
+        return self._whole_peak
+
     def __enter__(self) -> Self:
         self._began = time.perf_counter()
         self._watch.start()

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import (
+    huge_vectors,
     json_vectors,
     million_search,
     million_updates,
@@ -231,3 +232,30 @@ def test_the_prototypes_way_is_measured_and_extrapolated(run: Run) -> None:
     lines = run(json_vectors.main, "--rows", 500, "--extrapolate", 1000).splitlines()
     (disk,) = (line.split() for line in lines if line.strip().startswith("on disk"))
     assert 10 < float(disk[2]) < 30
+
+
+def test_huge_vectors_are_written_once_and_every_figure_is_printed(
+    tmp_path: Path, run: Run
+) -> None:
+    arguments = ("--folder", tmp_path, "--rows", 20_000, "--queries", 10, "--scans", 2)
+    printed = run(huge_vectors.main, *arguments)
+    for figure in ("index: built in", "images  recall@10", "words   recall@10", "private memory"):
+        (line,) = (line for line in printed.splitlines() if line.startswith(figure))
+        assert "MISSED" not in line.split("cold")[0]
+    assert "exact scan: p50" in printed
+    again = run(huge_vectors.main, *arguments, "--until", "index")
+    assert "all are there already" in again
+    assert next(line for line in printed.splitlines() if line.startswith("index:")) in again
+    rows = tmp_path / "rows.f16"
+    whole = rows.read_bytes()
+    rows.write_bytes(whole[:15_000_000] + bytes(100_000))  # the last block half written, then zeros
+    run(huge_vectors.main, *arguments, "--until", "rows")
+    assert rows.read_bytes() == whole
+
+
+def test_huge_vectors_that_do_not_fit_are_not_begun(tmp_path: Path, run: Run) -> None:
+    with pytest.raises(SystemExit, match=r"GB wanted.* free; free some"):
+        run(huge_vectors.main, "--folder", tmp_path, "--rows", 10**11)
+    run(huge_vectors.main, "--folder", tmp_path, "--rows", 2000, "--until", "rows")
+    with pytest.raises(SystemExit, match="name another folder"):
+        run(huge_vectors.main, "--folder", tmp_path, "--rows", 1000, "--until", "rows")

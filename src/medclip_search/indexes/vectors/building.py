@@ -72,7 +72,7 @@ def build_vector_index(
     give the same bytes.
 
     Memory: about 36 bytes a row, the FAISS index (d/8 + 16 bytes a row), and at most 1 GiB for
-    the sample that it is fitted to.
+    the sample that it is fitted to, before and after it is rotated.
     """
     rows = np.asarray(rows)
     keys = np.array(keys, dtype=np.int64)

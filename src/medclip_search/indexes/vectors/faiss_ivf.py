@@ -28,9 +28,17 @@ PROBES = 128
 
 _SEED = 0
 _TRAINING_ROWS_PER_LIST = 50
-_TRAINING_VALUES = 1 << 28  # 1 GiB of float32
+_LEAST_TRAINING_ROWS_PER_LIST = 32  # of many lists: the centres are as good, and sooner there
+_TRAINING_VALUES = 1 << 27  # 0.5 GiB of float32
 _ADDED_VALUES = 1 << 23
 _PROPOSED = 300
+
+_GRAPH_LISTS = 2048
+"""Above so many lists, rows find theirs by a graph of the centres (HNSW) instead of by looking at
+every centre: a row takes one core 33 against 83 µs at 8,192 lists, 19 against 43 at 4,096, 17
+against 23 at 2,048 (512 dimensions). 1 row in 1,000 then misses its nearest centre for the next."""
+_GRAPH_ROWS = 16  # a list: fewer are not worth making the graph for
+_GRAPH_NEIGHBOURS, _GRAPH_BREADTH = 32, 32
 
 
 @functools.cache
@@ -53,7 +61,10 @@ def list_count(rows: int, dimension: int) -> int:
     if rows < 4:
         return 1
     wanted = round(math.log2(1.6 * math.sqrt(rows)))
-    trainable = min(rows, _TRAINING_VALUES // dimension) / _TRAINING_ROWS_PER_LIST
+    trainable = min(
+        rows / _TRAINING_ROWS_PER_LIST,
+        _TRAINING_VALUES / dimension / _LEAST_TRAINING_ROWS_PER_LIST,
+    )
     return 1 << max(0, min(wanted, math.floor(math.log2(max(1.0, trainable)))))
 
 
@@ -99,9 +110,37 @@ class IvfIndex:
     def add(self, rows: Half, added: Rows, cosine: Cosine) -> None:
         """Add the rows numbered ``added``, under their numbers."""
         step = max(1, _ADDED_VALUES // rows.shape[1])
+        many = self.lists > _GRAPH_LISTS and len(added) > _GRAPH_ROWS * self.lists
+        graph = self._graph() if many else None
         for start in range(0, len(added), step):
             numbers = added[start : start + step]
-            self._index.add_with_ids(_directions(rows, numbers, cosine), numbers)
+            directions = _directions(rows, numbers, cosine)
+            if graph is None:
+                self._index.add_with_ids(directions, numbers)
+            else:
+                self._add_by(graph, directions, numbers)
+
+    def _add_by(self, graph: Any, directions: Floats, numbers: Rows) -> None:
+        """Add rows to the lists that the graph finds; ``add_with_ids`` looks at every centre."""
+        faiss = _faiss()
+        rotated = self._rotation.apply(directions)
+        lists = graph.search(rotated, 1)[1]
+        each = (faiss.swig_ptr(one) for one in (rotated, numbers, lists))
+        self._ivf.add_core(len(numbers), *each)
+        self._index.ntotal = self._ivf.ntotal
+
+    def _graph(self) -> Any:
+        """The centres as an HNSW graph. Made by one thread, for several give another each time.
+
+        Source: Y. Malkov and D. Yashunin, "Efficient and Robust Approximate Nearest Neighbor Search
+        Using Hierarchical Navigable Small World Graphs", TPAMI 2020, arXiv:1603.09320.
+        """
+        faiss = _faiss()
+        graph = faiss.IndexHNSWFlat(self._ivf.d, _GRAPH_NEIGHBOURS, self._ivf.metric_type)
+        graph.hnsw.efSearch = _GRAPH_BREADTH
+        with _one_thread():
+            graph.add(self._ivf.quantizer.reconstruct_n(0, self.lists))
+        return graph
 
     def write(self, path: Path) -> None:
         """Write the index to a new file."""

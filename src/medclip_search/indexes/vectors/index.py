@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from medclip_search.indexes.vectors import exact, faiss_ivf
+from medclip_search.indexes.vectors.ahead import Ahead
 from medclip_search.indexes.vectors.cosine import Doubles, Flags
 from medclip_search.indexes.vectors.files import (
     INVERSE_LENGTHS,
@@ -58,6 +60,7 @@ class VectorIndex:
         self._inverse_lengths = read_array(folder, INVERSE_LENGTHS, count)
         self._keys = read_array(folder, KEYS, count)
         self._row_of_key = read_array(folder, ROWS)
+        self._ahead = Ahead()
         self._ivf: _Ivf | None = None
         if description.engine == "faiss" and faiss_ivf.present():
             self._ivf = _Ivf(folder, description, self._keys)
@@ -132,10 +135,11 @@ class VectorIndex:
             return _best(found, np.zeros(len(found), dtype=np.float32), k, order)
         proposed = self._propose(query, k, mask, where, matching)
         scanned = where if proposed is None else proposed
-        candidates = exact.nearest(
-            self._rows, self._inverse_lengths, self._cosine, direction, k, scanned
-        )
-        scores = self._scores(candidates, direction)
+        with nullcontext() if scanned is None else self._reading(scanned):
+            candidates = exact.nearest(
+                self._rows, self._inverse_lengths, self._cosine, direction, k, scanned
+            )
+            scores = self._scores(candidates, direction)
         return _best(self._keys[candidates], scores, k, order)
 
     def score(self, vector: ArrayLike, keys: ArrayLike) -> Floats:
@@ -146,7 +150,8 @@ class VectorIndex:
         if query is not None:
             known = rows >= 0
             direction = self._cosine.directions(query)
-            found[known] = self._scores(rows[known], direction)
+            with self._reading(rows[known]):
+                found[known] = self._scores(rows[known], direction)
         return found
 
     def typical(self, vector: ArrayLike) -> float:
@@ -183,6 +188,9 @@ class VectorIndex:
         """The raw row of a case, (d,) float32, such as ``search`` takes."""
         (row,) = self._rows_of([key])
         return self._rows[row].astype(np.float32) if row >= 0 else None
+
+    def _reading(self, rows: Rows) -> AbstractContextManager[None]:
+        return self._ahead.reading(rows, self._rows, self._inverse_lengths)
 
     def _scores(self, rows: Rows, direction: Doubles) -> Floats:
         return self._cosine.scores(self._rows, self._inverse_lengths, rows, direction)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from medclip_search.indexes.vectors.cosine import Cosine, Doubles
 from medclip_search.indexes.vectors.faiss_ivf import IvfIndex, proposed
-from medclip_search.indexes.vectors.half import Floats, Half, Rows
+from medclip_search.indexes.vectors.half import Floats, Half, Rows, blocks
 
 K = 10
 ENOUGH = 0.993
@@ -62,9 +62,12 @@ def _nearest_others(
     probes = cosine.probes(directions).astype(np.float32)
     scores = np.full((len(asked), 0), -np.inf, dtype=np.float32)
     numbers = np.full((len(asked), 0), -1, dtype=np.int64)
+    room = np.empty((min(_BLOCK, len(live)), rows.shape[1]), dtype=np.float32)
     for start in range(0, len(live), _BLOCK):
         some = live[start : start + _BLOCK]
-        block: Floats = rows[some].astype(np.float32) - cosine.mean
+        block: Floats = room[: len(some)]
+        for part, wide in blocks(rows, some):
+            np.subtract(wide, cosine.mean, out=block[part])
         block *= inverse_lengths[some, None].astype(np.float32)
         found, places = faiss.knn(
             probes, block, min(K + 1, len(some)), metric=faiss.METRIC_INNER_PRODUCT

@@ -32,7 +32,7 @@ def test_the_pages_asked_for_hold_just_the_rows(tmp_path: Path, width: int, chos
     if sys.platform == "linux":
         advise = _advise()
         assert advise is not None
-        assert [advise(*each, _WILL_NEED) for each in asked.tolist()] == [0] * len(asked)
+        assert all(advise(start, length, _WILL_NEED) == 0 for start, length in asked.tolist())
 
 
 def test_of_no_rows_no_page_is_asked_for() -> None:

@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 PORT   ?= 8501
 ROWS   ?= 1600000
 RIVALS ?= 200000
+GROWTH ?= 100000 400000 $(ROWS)
 
 .PHONY: demo test lint biomedclip soak bench screenshots clean
 
@@ -57,6 +58,7 @@ bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.million_search libraries/$(ROWS)/library
 	$(BIN)/python -m benchmarks.within_memory libraries/$(ROWS)/library
 	$(BIN)/python -m benchmarks.million_updates libraries/$(ROWS)/library
+	$(BIN)/python -m benchmarks.growth libraries --rows $(GROWTH) --draw docs/growth.svg
 	$(BIN)/python -m benchmarks.large_library libraries/$(RIVALS) --rows $(RIVALS)
 	$(BIN)/python -m benchmarks.rivals libraries/$(RIVALS)/library
 	$(BIN)/python -m benchmarks.json_vectors

@@ -7,14 +7,17 @@ captions composed of ROCO's sentences (``composed_captions``), the vectors of ``
 images; modality, region, licence, year and article by chance; nine cases of ten in the corpus
 ``pmc``, the others in ``own``. Two further fields hold a number below 10,000 each, ``random`` and
 ``place``: those below 5,000, 500, 50, 5 are 50, 5, 0.5 and 0.05 % of the cases, of ``place`` whole
-kinds of vectors and a part of one. What was stopped goes on where it was, a table or a build.
+kinds of vectors and a part of one. What was stopped goes on where it was, a table or a build; what
+each stage took of one that was not stopped is kept in DIR/stages.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +31,7 @@ from medclip_search import Library, build
 from medclip_search.corpora.captions import checked_caption
 
 SPACE = "clip-like"
+SPENT = "stages.json"
 FIELDS = ("id", "caption", "article", "licence", "year", "modality", "region")
 FACETS = ("modality", "region", "year", "licence_class", "corpus")
 SHARES = {"50 %": 5000, "5 %": 500, "0.5 %": 50, "0.05 %": 5}
@@ -57,6 +61,7 @@ def library_of(folder: Path, rows: int) -> Path:
         print(f"{library}: is there already")
         return library
     folder.mkdir(parents=True, exist_ok=True)
+    begun = any(folder.iterdir())
     said = telling_sentences()
     with Stages() as stages:
         own = round(_CORPORA["own"][0] * rows)
@@ -68,6 +73,9 @@ def library_of(folder: Path, rows: int) -> Path:
         made = build_tables(library, folder, list(counts), stages)
     if made != rows:
         raise SystemExit(f"{library}: holds {made:,} cases, not {rows:,}")
+    if not begun:  # of one that was stopped, what its stages take is not known
+        spent = {stage: asdict(one) for stage, one in stages.spent.items()}
+        (folder / SPENT).write_text(json.dumps(spent, indent=1))
     return library
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -21,10 +22,22 @@ def memory(pid: int | str = "self") -> dict[str, float]:
     return {name: int(kb) / 1024 for name, kb in re.findall(r"(\w+):\s+(\d+) kB", status)}
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What a stage took: seconds, and the most MB of private memory."""
+
+    seconds: float
+    peak: float
+
+
 class Stages:
-    """A ``Progress`` that prints each stage as it ends; to be entered, for it looks at memory."""
+    """A ``Progress`` that prints each stage as it ends; to be entered, for it looks at memory.
+
+    ``spent`` is what each stage took that has ended.
+    """
 
     def __init__(self) -> None:
+        self.spent: dict[str, Spent] = {}
         self._peak = self._whole_peak = 0.0
         self._over = threading.Event()
         self._watch = threading.Thread(target=self._look, daemon=True)
@@ -54,8 +67,8 @@ class Stages:
             done += count
 
         yield advance
-        spent = time.perf_counter() - began
-        print(_line(stage, spent, done or total or 0, unit, self._peak), flush=True)
+        spent = self.spent[stage] = Spent(time.perf_counter() - began, self._peak)
+        print(_line(stage, spent.seconds, done or total or 0, unit, spent.peak), flush=True)
 
     def _look(self) -> None:
         while not self._over.wait(_EVERY):

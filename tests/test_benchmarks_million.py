@@ -7,12 +7,14 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import (
+    growth,
     huge_vectors,
     json_vectors,
     million_search,
@@ -226,6 +228,26 @@ def test_the_benchmark_of_little_memory_finds_the_same_with_it(library: Path, ru
         assert "≤ 15" in rows["by vector"][0]
         held = float(rows["most that the group held"][0].split()[0])
         assert 50 < held < 1500
+
+
+def test_growth_is_told_and_drawn_by_stage_memory_disk_and_search(
+    library: Path, tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / f"{ROWS}").symlink_to(library.parent)
+    drawn = tmp_path / "growth.svg"
+    sizes = ("--rows", 100, ROWS, "--queries", 5, "--mixed", 8, "--draw", drawn)
+    rows = {name: told for name, *told in cells(run(growth.main, tmp_path, *sizes))}
+    assert rows[""] == ["100", f"{ROWS:,}", "exponent"]
+    assert {"words", "filters", "map", "disk", *growth.SEARCHES, *growth.SIZES} < set(rows)
+    assert all(all(told) for told in rows.values())
+    assert 0.5 < float(rows["disk"][-1]) < 1.1
+    names = {one.text for one in ElementTree.parse(drawn).iter()}
+    assert {"by vector", "by words", "both over HTTP", "map", "disk", "server"} < names
+
+
+def test_growth_is_an_exponent_of_the_rows() -> None:
+    assert growth.exponent([100, 400, 1600], [2.0, 0.0, 8.0]) == "0.50"
+    assert growth.exponent([100, 400], [float("nan"), 8.0]) == ""
 
 
 def test_the_prototypes_way_is_measured_and_extrapolated(run: Run) -> None:

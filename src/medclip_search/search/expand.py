@@ -183,12 +183,14 @@ def _is_a_slip(one: str, other: str) -> bool:
 
     Never the first one, which is seldom mistaken: ``bright`` is no slip for ``right``.
     """
+    if one[:1] != other[:1] or abs(len(one) - len(other)) > 1:
+        return False
     start = _alike(one, other)
     one, other = one[start:], other[start:]
     end = _alike(one[::-1], other[::-1])
     one, other = one[: len(one) - end], other[: len(other) - end]
     exchanged = len(one) == 2 and one == other[::-1]
-    return start > 0 and (max(len(one), len(other)) == 1 or exchanged)
+    return max(len(one), len(other)) == 1 or exchanged
 
 
 def _alike(one: str, other: str) -> int:

@@ -164,16 +164,16 @@ class Compiler:
         if isinstance(node, Word) and node.wild:
             return self._wild(node.text, fields)
         if len(found) > 1:
-            return _any_of(
+            return any_of(
                 tantivy.Query.boost_query(
                     tantivy.Query.phrase_query(self._schema, field, list(found)), weight
                 )
                 for field, weight in fields.items()
             )
         if isinstance(node, Word) and node.distance:
-            return _any_of(self._about(found[0], node.distance, fields))
+            return any_of(self._about(found[0], node.distance, fields))
         known = [query for _, query in self._any_field(found[0], 1.0, fields)]
-        return _any_of(known + self._guess(found[0], guesses))
+        return any_of(known + self._guess(found[0], guesses))
 
     def _any_field(
         self, term: str, weight: float, fields: Mapping[str, float] = FIELD_WEIGHTS
@@ -220,7 +220,7 @@ class Compiler:
             found = self._pattern(field, pattern)
             if count := _count(self._searcher, found):
                 queries.append(tantivy.Query.const_score_query(found, weight * self.rarity(count)))
-        return _any_of(queries)
+        return any_of(queries)
 
     def _pattern(self, field: str, pattern: str) -> tantivy.Query:
         try:
@@ -249,7 +249,7 @@ class Compiler:
         if fields is FIELD_WEIGHTS and len(text) >= _COMMON_ID_LENGTH and re.search(r"\d", text):
             pattern = self._pattern("exact", re.escape(id_mark(text)) + ".*")
             queries.append(tantivy.Query.const_score_query(pattern, 1.0))
-        return _any_of(queries)
+        return any_of(queries)
 
     def _guess(self, term: str, guesses: _Guesses) -> list[tantivy.Query]:
         """What a word that no case has may have been meant to be."""
@@ -342,7 +342,8 @@ def one_letter_off(term: str) -> set[str]:
     return (made | {term}) - {""}
 
 
-def _any_of(queries: Iterable[tantivy.Query]) -> tantivy.Query:
+def any_of(queries: Iterable[tantivy.Query]) -> tantivy.Query:
+    """What any of the queries finds, at the sum of their scores."""
     return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
 
 

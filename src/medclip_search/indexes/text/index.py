@@ -27,6 +27,7 @@ from medclip_search.indexes.text.compiling import (
     ALONE,
     Also,
     Compiler,
+    any_of,
     asked_texts,
     guessable,
     leaves,
@@ -45,8 +46,12 @@ Order = NDArray[np.int32]
 K1 = 1.2
 B = 0.75
 
-SIFTING = 12
+SIFTING = 4
 """To name an allowed case in the query costs as much as to sift so many answers (measured)."""
+NAMED = 20_000
+"""More cases than that are found in one walk through all keys; fewer are looked up (measured)."""
+_TOGETHER = 32
+"""So many are looked up together: tantivy asks each part of a union at every 4,096th case."""
 SPARE = 128
 """So many more than asked for are fetched, lest equal scores make it ask again (measured)."""
 DEEPEST_TIES = 1 << 17
@@ -303,7 +308,7 @@ class TextIndex:
     def holding(self, terms: Sequence[str], keys: Keys) -> Mask:
         """Which keys' captions hold which terms (as ``terms`` gives them), (keys, terms) bool."""
         held = np.zeros((len(keys), len(terms)), np.bool_)
-        only = tantivy.Query.term_set_query(self._schema, "key", keys.tolist())
+        only = self._only(keys)
         by_key = np.argsort(keys)
         for start in range(0, len(terms), _BITS):
             some = terms[start : start + _BITS]
@@ -317,8 +322,7 @@ class TextIndex:
                 )
                 for bit, term in enumerate(some)
             ]
-            among = (tantivy.Occur.Must, tantivy.Query.const_score_query(only, 0.0))
-            query = tantivy.Query.boolean_query([*clauses, among])
+            query = tantivy.Query.boolean_query([*clauses, (tantivy.Occur.Must, only)])
             hits = self._searcher.search(query, max(1, len(keys)), count=False).hits
             bits = np.fromiter((int(score) for score, _ in hits), np.int64, len(hits))
             found = self._searcher.fast_field_values("key", [address for _, address in hits])
@@ -360,13 +364,23 @@ class TextIndex:
 
     def _among(self, query: tantivy.Query, keys: Keys) -> tantivy.Query:
         """The query, of these cases alone; it adds nothing to a score."""
-        only = tantivy.Query.term_set_query(self._schema, "key", keys.tolist())
         return tantivy.Query.boolean_query(
-            [
-                (tantivy.Occur.Must, query),
-                (tantivy.Occur.Must, tantivy.Query.const_score_query(only, 0.0)),
-            ]
+            [(tantivy.Occur.Must, query), (tantivy.Occur.Must, self._only(keys))]
         )
+
+    def _only(self, keys: Keys) -> tantivy.Query:
+        """These cases, each with the score 0."""
+        if len(keys) > NAMED:
+            among = tantivy.Query.term_set_query(self._schema, "key", keys.tolist())
+        else:
+            named = [
+                tantivy.Query.term_query(self._schema, "key", key, "basic")
+                for key in np.sort(keys).tolist()  # neighbours together are done with together
+            ]
+            among = any_of(
+                any_of(named[at : at + _TOGETHER]) for at in range(0, len(named), _TOGETHER)
+            )
+        return tantivy.Query.const_score_query(among, 0.0)
 
     def _score(self, query: tantivy.Query, keys: Keys) -> Scores:
         scores = np.zeros(len(keys), np.float32)

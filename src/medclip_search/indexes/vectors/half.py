@@ -48,5 +48,5 @@ def blocks(rows: Half, where: Rows | None = None) -> Iterator[tuple[slice, Float
     room = np.empty((min(step, count), rows.shape[1]), dtype=np.int32)
     for start in range(0, count, step):
         part = slice(start, min(start + step, count))
-        halves = rows[part] if where is None else rows[where[part]]
+        halves = rows[part] if where is None else np.take(rows, where[part], axis=0)
         yield part, widen(halves, room[: part.stop - start])

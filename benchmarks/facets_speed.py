@@ -29,7 +29,7 @@ from medclip_search.indexes.columns import Columns, build_columns
 from medclip_search.indexes.text import TextDocument, TextIndex, build_text_index
 from medclip_search.indexes.vectors import VectorIndex
 from medclip_search.search.engine import search
-from medclip_search.search.facets import silent
+from medclip_search.search.function_words import silent
 from medclip_search.search.query import Query
 
 FIELDS = ("modality", "region", "year", "licence_class", "corpus")

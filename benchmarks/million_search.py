@@ -37,7 +37,7 @@ from medclip_search.library.generation import Generation
 from medclip_search.search.asked import Asked
 from medclip_search.search.encoding import Encoded
 from medclip_search.search.expand import expansion
-from medclip_search.search.facets import silent
+from medclip_search.search.function_words import silent
 from medclip_search.search.known_item import known_item_first
 from medclip_search.search.reading import read_texts
 

@@ -17,7 +17,8 @@ from medclip_search.search import retrieve
 from medclip_search.search.combine import Combiner
 from medclip_search.search.encoding import Encoded
 from medclip_search.search.expand import Expansion
-from medclip_search.search.facets import Counted, silent
+from medclip_search.search.facets import Counted
+from medclip_search.search.function_words import silent
 from medclip_search.search.fuse import RankedList, completed, fuse, weighted
 from medclip_search.search.query import Query
 from medclip_search.search.snapshot import Snapshot

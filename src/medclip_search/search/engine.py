@@ -21,6 +21,7 @@ from medclip_search.search.combine import Combiner
 from medclip_search.search.encoding import encoded
 from medclip_search.search.expand import Expansion, expansion
 from medclip_search.search.facets import Facets
+from medclip_search.search.function_words import silent
 from medclip_search.search.fuse import RankedList, evidence
 from medclip_search.search.hits import Hit, Hits, ListEvidence
 from medclip_search.search.known_item import known_item_first
@@ -266,7 +267,7 @@ def _hits(
     terms = steered.terms if steered is not None else ()
     asked = frozenset(generation.text.terms(" ".join(query.text)))
     markers = [
-        Marker.of(text, one.also, facets.silent(), generation.text.knows)
+        Marker.of(text, one.also, silent(), generation.text.knows)
         for text, one in zip(query.text, expanded, strict=True)
     ]
     given = Given(len(query.like), len(query.dislike), asked)

@@ -21,7 +21,7 @@ from functools import cache
 from medclip_search.indexes.text import ALONE, Also
 from medclip_search.indexes.text.abbreviations import Form, Forms
 from medclip_search.indexes.text.analyser import terms
-from medclip_search.search.feedback import FUNCTION_WORDS
+from medclip_search.search.function_words import silent
 from medclip_search.search.query import ABBREVIATIONS, PSEUDO_FEEDBACK, SYNONYMS, Query
 from medclip_search.search.retrieve import Mask
 from medclip_search.search.snapshot import Snapshot
@@ -88,7 +88,7 @@ def expansion(
     most = min(CAPTIONS, int(SHARE * index.size))
     if PSEUDO_FEEDBACK in query.expand and most >= FEWEST:
         order = snapshot.columns.order
-        keys, scores = index.search(text, most, allowed, order, Also(forms=stand))
+        keys, scores = index.search(text, most, allowed, order, Also(forms=stand), silent())
         cases = snapshot.cases(keys.tolist())
         captions = [cases[key].caption for key in keys.tolist()]
         asked = frozenset(index.asked(text))
@@ -201,7 +201,7 @@ def _alike(one: str, other: str) -> int:
 
 @cache
 def _silent() -> frozenset[str]:
-    return frozenset(terms(FUNCTION_WORDS)) | frozenset(terms(SIDES))
+    return silent() | frozenset(terms(SIDES))
 
 
 def _tells(term: str) -> bool:

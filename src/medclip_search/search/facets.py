@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -18,8 +17,6 @@ from numpy.typing import NDArray
 
 from medclip_search.cases import Value
 from medclip_search.indexes.columns import Columns
-from medclip_search.indexes.text.analyser import terms
-from medclip_search.search.feedback import FUNCTION_WORDS
 
 Mask = NDArray[np.bool_]
 Keys = NDArray[np.int64]
@@ -90,9 +87,3 @@ def count(
         keys = answers(stored) if stored in filtered else everything
         found[field] = columns.counts(field, keys, MOST_VALUES)
     return Facets(found, len(everything), counted)
-
-
-@cache
-def silent() -> frozenset[str]:
-    """Terms that say nothing of a subject: a case does not match by them alone."""
-    return frozenset(terms(FUNCTION_WORDS))

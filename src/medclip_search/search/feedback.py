@@ -45,16 +45,6 @@ LOOK = 3
 STEEPEST = 3.0
 """The first ranking is never trusted more than so: likes must be able to move something."""
 
-FUNCTION_WORDS = """
-a about after against all also an and are as at be been before behind below between both but by
-can did do does due each either for from had has have her here his how if in into is it its may
-more most near no nor not of off on one only onto or other our out over per same seen several
-she should show showing shown shows since so some such than that the their them then there
-these they this those through to two under until up upon very was we were what when where which
-while who with within without you
-"""
-"""Words that say nothing of a subject, and so nothing for or against a case."""
-
 Doubles = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 

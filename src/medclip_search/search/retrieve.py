@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from medclip_search.encoders.base import Floats
 from medclip_search.errors import QueryError
 from medclip_search.indexes.text import ALONE, Also
+from medclip_search.search.function_words import silent
 from medclip_search.search.fuse import RankedList, Scale
 from medclip_search.search.snapshot import Snapshot
 from medclip_search.search.sort import Sort, by_year
@@ -231,9 +232,9 @@ def _words(
     also: Also,
 ) -> RankedList:
     index = snapshot.text
-    keys, scores = index.search(text, depth, allowed, snapshot.columns.order, also)
+    keys, scores = index.search(text, depth, allowed, snapshot.columns.order, also, silent())
     scale = _bm25_scale(index.full_score(text, also), scores)
-    score = partial(index.score, text, also=also)
+    score = partial(index.score, text, also=also, silent=silent())
     return RankedList("words", keys, scores, scale=scale, score=score)
 
 

@@ -15,6 +15,7 @@ from medclip_search.cases import Case
 from medclip_search.indexes.columns import Columns
 from medclip_search.search import feedback
 from medclip_search.search.feedback import Doubles, TermWeight
+from medclip_search.search.function_words import silent
 from medclip_search.search.hits import FeedbackEvidence
 from medclip_search.search.retrieve import image_spaces
 from medclip_search.search.snapshot import Snapshot
@@ -168,9 +169,8 @@ def _weights(
 ) -> tuple[list[TermWeight], _Labels]:
     """The strongest words and labels of the judged cases, and what the labels stand for."""
     columns, text = snapshot.columns, snapshot.text
-    silent = set(text.terms(feedback.FUNCTION_WORDS))
     captions = [
-        [frozenset(text.terms(cases[key].caption)).difference(silent) for key in keys]
+        [frozenset(text.terms(cases[key].caption)).difference(silent()) for key in keys]
         for keys in judged.sides
     ]
     # Figures of one article often share a caption: said twice, it is still one witness.

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 from medclip_search.indexes.text.analyser import terms
-from medclip_search.search.feedback import FUNCTION_WORDS
+from medclip_search.search.function_words import silent
 from medclip_search.search.hits import Suggestion
 from medclip_search.search.snapshot import Snapshot
 
@@ -121,7 +121,7 @@ def _tells(word: str, stems: Stems) -> bool:
 
 @cache
 def _silent() -> frozenset[str]:
-    return frozenset(terms(FUNCTION_WORDS)) | frozenset(terms(_OF_FIGURES))
+    return silent() | frozenset(terms(_OF_FIGURES))
 
 
 def _witnesses(captions: Sequence[str]) -> list[str]:

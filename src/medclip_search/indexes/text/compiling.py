@@ -23,6 +23,9 @@ FUZZY_LENGTH = 5
 FUZZY_WORDS = 8
 """So many unknown words of one query are looked for with a letter off."""
 
+COMMON = 1 << 17
+"""To walk through so many cases of a term takes as long as to look up some hundreds (measured)."""
+
 _COMMON_ID_LENGTH = 6
 
 Clauses = list[tuple[tantivy.Occur, tantivy.Query]]
@@ -54,15 +57,21 @@ class Compiler:
 
     def of_terms(self, weights: Mapping[str, float]) -> tantivy.Query:
         """Any of the terms, each with its weight."""
-        return tantivy.Query.boolean_query(
-            [clause for term, weight in weights.items() for clause in self._any_field(term, weight)]
-        )
+        return any_of(self.clauses(weights))
 
-    def query(self, words: str, also: Also = ALONE) -> tantivy.Query:
-        """A text as a query, and terms that may be there too."""
+    def clauses(self, weights: Mapping[str, float]) -> list[tantivy.Query]:
+        """Terms, each with its weight, in each of the fields: all that ``of_terms`` adds up."""
+        return [
+            query for term, weight in weights.items() for _, query in self._any_field(term, weight)
+        ]
+
+    def query(
+        self, words: str, also: Also = ALONE, without: Set[str] = frozenset()
+    ) -> tantivy.Query:
+        """A text as a query, and terms that may be there too; ``without`` some (``common``)."""
         tree, guesses = parse(words), _Guesses(FUZZY_WORDS)
-        if all(occur is Occur.MAY and isinstance(node, Word) for occur, node in _flat(tree)):
-            return self._compile(tree, guesses, also)
+        if _only_words(tree):
+            return self._compile(tree, guesses, also, without)
         required = (tantivy.Occur.Must, self._compile(tree, guesses, Also(forms=also.forms)))
         if not also.terms:
             return tantivy.Query.boolean_query([required])
@@ -102,7 +111,30 @@ class Compiler:
         guesses = _Guesses(FUZZY_WORDS)
         return (), self._compile(Group(asked), guesses, Also(forms=also.forms))
 
-    def _compile(self, group: Group, guesses: _Guesses, also: Also = ALONE) -> tantivy.Query:
+    def common(self, words: str, silent: Set[str], also: Also = ALONE) -> dict[str, float]:
+        """The ``silent`` terms of plain words that very many cases have, where others tell more.
+
+        Each with its weight.
+        """
+        tree = parse(words)
+        asked = dict.fromkeys(plain_terms(tree))
+        forms = {term for form, _ in also.forms for term in form}
+        found = {
+            term: 1.0 + also.terms.get(term, 0.0)
+            for term in asked
+            if term in silent and term not in forms and self.frequency("caption", term) > COMMON
+        }
+        if not found or not _only_words(tree) or not any(map(self.known, asked.keys() - found)):
+            return {}
+        return found
+
+    def _compile(
+        self,
+        group: Group,
+        guesses: _Guesses,
+        also: Also = ALONE,
+        without: Set[str] = frozenset(),
+    ) -> tantivy.Query:
         clauses: list[tuple[tantivy.Occur, tantivy.Query]] = []
         # A term counts once however often it is typed: repeating "of" is no wish for it.
         bag: dict[str, float] = {}
@@ -125,7 +157,8 @@ class Compiler:
         for term, weight in also.terms.items():
             bag[term] = bag.get(term, 0.0) + weight
         for term, weight in bag.items():
-            clauses += self._any_field(term, weight)
+            if term not in without:
+                clauses += self._any_field(term, weight)
         if clauses and all(occur == tantivy.Occur.MustNot for occur, _ in clauses):
             everything = tantivy.Query.const_score_query(tantivy.Query.all_query(), 0.0)
             clauses.append((tantivy.Occur.Must, everything))
@@ -366,6 +399,10 @@ def asked_texts(group: Group) -> Iterator[str]:
             yield from asked_texts(node)
         elif isinstance(node, Phrase) or not (node.prefix or node.distance or node.wild):
             yield node.text
+
+
+def _only_words(tree: Group) -> bool:
+    return all(occur is Occur.MAY and isinstance(node, Word) for occur, node in _flat(tree))
 
 
 def plain_terms(group: Group) -> Form:

@@ -40,6 +40,7 @@ from medclip_search.indexes.text.matching import TermCases
 
 Keys = NDArray[np.int64]
 Scores = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Order = NDArray[np.int32]
 
@@ -181,6 +182,7 @@ class TextIndex:
         allowed: Mask | None = None,
         order: Order | None = None,
         also: Also = ALONE,
+        silent: Set[str] = frozenset(),
     ) -> tuple[Keys, Scores]:
         """The best ``k`` cases for words (see ``language``): keys and scores, best first.
 
@@ -188,12 +190,16 @@ class TextIndex:
         ``order[key]``, the rank of the case's id, or else by key. A case whose id or whole
         caption is the query comes first, with at least the score of the best of the others.
         ``also`` is what is searched for beside the words, which cannot change what they require
-        or forbid.
+        or forbid. ``silent`` terms that very many cases have only put in order what the others
+        find, ``SPARE`` cases more than asked for.
         """
-        query = self._compiler.query(words, also)
         marks = {
             m: w for m, w in marks_of_query(words).items() if self._compiler.frequency("exact", m)
         }
+        if not marks and (common := self._compiler.common(words, silent, also)):
+            query = self._compiler.query(words, also, common.keys())
+            return self._best(query, k, allowed, order, self._compiler.clauses(common))
+        query = self._compiler.query(words, also)
         if not marks:
             return self._best(query, k, allowed, order)
         # More than any sum of weights can be, so that nothing else comes before.
@@ -240,19 +246,23 @@ class TextIndex:
         """As ``search``, for terms (as ``terms`` gives them), each with a positive weight."""
         return self._best(self._compiler.of_terms(weights), k, allowed, order)
 
-    def score(self, words: str, keys: Keys, also: Also = ALONE) -> Scores:
+    def score(
+        self, words: str, keys: Keys, also: Also = ALONE, silent: Set[str] = frozenset()
+    ) -> Scores:
         """The BM25 scores that ``search`` would give these cases, (m,) float32, 0 for no match.
 
         A case whose id or whole caption is the query gets the score of its words alone.
         """
-        return self._score(self._compiler.query(words, also), keys)
+        common = self._compiler.common(words, silent, also)
+        query = self._compiler.query(words, also, common.keys())
+        return _rounded(self._score([query, *self._compiler.clauses(common)], keys))
 
     def score_terms(self, weights: Mapping[str, float], keys: Keys) -> Scores:
         """As ``score``, for terms as ``search_terms`` asks for them; these may speak against, too.
 
         Only where the best are looked for must weights be positive: every case given is scored.
         """
-        return self._score(self._compiler.of_terms(weights), keys)
+        return _rounded(self._score([self._compiler.of_terms(weights)], keys))
 
     def full_score(self, words: str, also: Also = ALONE) -> float:
         """What a caption of average length with each plain word and phrase once would score.
@@ -333,9 +343,16 @@ class TextIndex:
     # --- from a query to answers ---
 
     def _best(
-        self, query: tantivy.Query, k: int, allowed: Mask | None, order: Order | None
+        self,
+        query: tantivy.Query,
+        most: int,
+        allowed: Mask | None,
+        order: Order | None,
+        then: Sequence[tantivy.Query] = (),
     ) -> tuple[Keys, Scores]:
+        """The best for a query; what the queries of ``then`` give them is added to their scores."""
         size = self.size
+        k = most + SPARE if then and most > 0 else most
         share = 1.0
         if allowed is not None:
             count = int(np.count_nonzero(allowed))
@@ -347,20 +364,23 @@ class TextIndex:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         limit = min(size, int(1.2 * k / share) + SPARE)
         while True:
-            keys, scores = self._fetch(query, limit)
-            fetched, last = len(keys), scores[-1] if len(scores) else 0.0
+            keys, found = self._fetch(query, limit)
+            fetched = len(keys)
+            scores = _rounded(found)
+            last = scores[-1] if fetched else 0.0
             if allowed is not None:
                 kept = allowed[keys]
-                keys, scores = keys[kept], scores[kept]
+                keys, found, scores = keys[kept], found[kept], scores[kept]
             complete = len(keys) >= k and (
                 scores[k - 1] > last + 10.0**-DECIMALS or fetched >= DEEPEST_TIES
             )
             if complete or fetched < limit or limit >= size:
                 break
             limit = min(size, limit * 4)
-        ties = keys if order is None else order[keys]
-        best = np.lexsort((ties, -scores))[:k]
-        return keys[best], scores[best]
+        if then:
+            keys, found = keys[:k], found[:k]
+            scores = _rounded(found + self._score(then, keys))
+        return _in_order(keys, scores, most, order)
 
     def _among(self, query: tantivy.Query, keys: Keys) -> tantivy.Query:
         """The query, of these cases alone; it adds nothing to a score."""
@@ -382,10 +402,18 @@ class TextIndex:
             )
         return tantivy.Query.const_score_query(among, 0.0)
 
-    def _score(self, query: tantivy.Query, keys: Keys) -> Scores:
-        scores = np.zeros(len(keys), np.float32)
+    def _score(self, queries: Sequence[tantivy.Query], keys: Keys) -> Doubles:
+        """The sums of what queries give these cases, (m,), 0 for no match.
+
+        Each is asked about these cases alone: what has too many is not walked through.
+        """
+        scores = np.zeros(len(keys))
         if len(keys):
-            found, known = self._fetch(self._among(query, keys), len(keys))
+            scored = self._only(keys)
+            for one in queries:
+                parts = [(tantivy.Occur.Must, scored), (tantivy.Occur.Should, one)]
+                scored = tantivy.Query.boolean_query(parts)
+            found, known = self._fetch(scored, len(keys))
             by_key = np.argsort(keys)
             scores[by_key[np.searchsorted(keys, found, sorter=by_key)]] = known
         return scores
@@ -394,13 +422,24 @@ class TextIndex:
         """The keys of all that match, rising; none is scored."""
         return _all_keys(self._searcher, query, most)
 
-    def _fetch(self, query: tantivy.Query, limit: int) -> tuple[Keys, Scores]:
+    def _fetch(self, query: tantivy.Query, limit: int) -> tuple[Keys, Doubles]:
         hits: Sequence[tuple[float, Any]] = self._searcher.search(query, limit, count=False).hits
         scores = np.fromiter((score for score, _ in hits), np.float64, len(hits))
         keys = np.array(
             self._searcher.fast_field_values("key", [address for _, address in hits]), np.int64
         )
-        return keys, np.round(scores, DECIMALS).astype(np.float32)
+        return keys, scores
+
+
+def _rounded(scores: Doubles) -> Scores:
+    return np.round(scores, DECIMALS).astype(np.float32)
+
+
+def _in_order(keys: Keys, scores: Scores, k: int, order: Order | None) -> tuple[Keys, Scores]:
+    """The best ``k``, best first."""
+    ties = keys if order is None else order[keys]
+    best = np.lexsort((ties, -scores))[:k]
+    return keys[best], scores[best]
 
 
 def _all_keys(searcher: tantivy.Searcher, query: tantivy.Query, most: int | None = None) -> Keys:

@@ -23,6 +23,7 @@ from medclip_search.indexes.text import (
     TextDocument,
     TextIndex,
     build_text_index,
+    compiling,
     deleted_share,
     update_text_index,
 )
@@ -233,6 +234,30 @@ def test_scores_are_bm25(captions: list[str], words: list[str]) -> None:
     assert got.keys() == expected.keys()
     for key, score in expected.items():
         assert got[key] == pytest.approx(score, abs=0.002)
+
+
+@settings(max_examples=40, deadline=None)
+@given(captions=st.lists(TEXTS, min_size=1, max_size=25), words=st.lists(WORDS, min_size=1))
+def test_function_words_count_in_what_the_others_find(
+    captions: list[str], words: list[str]
+) -> None:
+    """However many have them: they are then looked up, and not walked through."""
+    text, silent = " ".join(words), frozenset({"of", "the"})
+    every = {word for caption in captions for word in caption.split()}
+    telling = set(words) & every - silent or set(words)
+    scored = enumerate(zip(captions, bm25(captions, words), strict=True))
+    expected = {
+        k: score for k, (one, score) in scored if telling & set(one.split()) and one != text
+    }
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiling, "COMMON", 0)
+        index = opened(Path(folder) / "i", documents(captions))
+        keys, scores = index.search(text, len(captions), silent=silent)
+        again = index.score(text, keys, silent=silent)
+    if text not in captions:
+        got = dict(zip(keys.tolist(), scores.tolist(), strict=True))
+        assert got == pytest.approx(expected, abs=0.002)
+        assert again == pytest.approx(scores, abs=0.002)
 
 
 ASKED = ["lung", "chest ct*", '"ground glass" lung', "NOT chest", "pnuemonia", "xyzzyx"]

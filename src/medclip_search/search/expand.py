@@ -92,20 +92,23 @@ def expansion(
         cases = snapshot.cases(keys.tolist())
         captions = [cases[key].caption for key in keys.tolist()]
         asked = frozenset(index.asked(text))
+        stems = [frozenset(terms(one)) for one in captions]
         weights = feedback_terms(
             asked,
-            [frozenset(terms(one)) for one in captions],
+            stems,
             scores.tolist(),
             index.document_frequency,
             index.size,
         )
         same = {term for others in found.values() for form in others for term in form}
         new = [term for term in weights if term not in asked and term not in same]
-        words = as_written(new, captions)
+        written = as_written(new, captions)
+        words = tuple(written.values())
         if words:
-            known = frozenset(term for one in captions for term in terms(one))
-            right = [term for term in new if not misspelt(term, known, index.document_frequency)]
-            told = _listed(as_written(right, captions), len(words))
+            known = frozenset.union(*stems)
+            frequency = index.document_frequency
+            right = [term for term in written if not misspelt(term, known, frequency)]
+            told = _listed([written[term] for term in right], len(words))
             notes.append(f"Also searched for, from the best captions: {told}.")
     return Expansion(Also(weights, stand), (*names, *words), tuple(notes))
 
@@ -157,8 +160,8 @@ def feedback_terms(
     return {term: top * (strengths[term] / strengths[strongest[0]]) for term in strongest}
 
 
-def as_written(asked: Sequence[str], captions: Sequence[str]) -> tuple[str, ...]:
-    """For each term the word of the captions that it mostly comes from."""
+def as_written(asked: Sequence[str], captions: Sequence[str]) -> dict[str, str]:
+    """For each term that the captions have the word that it mostly comes from there."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for caption in captions:
         words, stems = _WORD.findall(caption), terms(caption)
@@ -167,7 +170,7 @@ def as_written(asked: Sequence[str], captions: Sequence[str]) -> tuple[str, ...]
         for word, stem in zip(words, stems, strict=False):
             # A capital is no name at the beginning of a sentence.
             found[stem][word.lower() if word.istitle() else word] += 1
-    return tuple(found[term].most_common(1)[0][0] for term in asked if term in found)
+    return {term: found[term].most_common(1)[0][0] for term in asked if term in found}
 
 
 def misspelt(term: str, others: Set[str], frequency: Callable[[str], int]) -> bool:

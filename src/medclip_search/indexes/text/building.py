@@ -22,7 +22,9 @@ from medclip_search.indexes.text.marks import caption_marks, id_mark
 FIELD_WEIGHTS = {"caption": 1.0, "keywords": 0.25}
 """Keywords often repeat the caption, so they only nudge (see benchmarks/roco_captions.py)."""
 
-_HEAP = 128 << 20
+_HEAP = 1 << 30
+"""Taken as far as needed: 1.6 million captions become one segment, which is searched a fifth faster
+than five."""
 _BATCH = 10_000
 
 

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import tantivy
@@ -25,6 +26,9 @@ FUZZY_WORDS = 8
 
 COMMON = 1 << 17
 """To walk through so many cases of a term takes as long as to look up some hundreds (measured)."""
+
+_FREQUENCIES = 1 << 14
+"""So many are remembered."""
 
 _COMMON_ID_LENGTH = 6
 
@@ -54,6 +58,8 @@ class Compiler:
         self._searcher = searcher
         self._schema = schema
         self._size = int(searcher.num_docs)
+        # One search asks for the same terms several times.
+        self._frequency = lru_cache(_FREQUENCIES)(searcher.doc_freq)
 
     def of_terms(self, weights: Mapping[str, float]) -> tantivy.Query:
         """Any of the terms, each with its weight."""
@@ -319,7 +325,7 @@ class Compiler:
 
     def frequency(self, field: str, term: str) -> int:
         """In how many documents a field has a term."""
-        return int(self._searcher.doc_freq(field, term))
+        return self._frequency(field, term)
 
     def known(self, term: str) -> bool:
         """Whether any text has a term."""

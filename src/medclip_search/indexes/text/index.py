@@ -55,6 +55,8 @@ _TOGETHER = 32
 """So many are looked up together: tantivy asks each part of a union at every 4,096th case."""
 SPARE = 128
 """So many more than asked for are fetched, lest equal scores make it ask again (measured)."""
+LOOKED_AT = 32
+"""Function words put so many more than asked for in order."""
 DEEPEST_TIES = 1 << 17
 """Equal scores are completed, to be ordered by id, until so many answers were looked at."""
 DECIMALS = 3
@@ -191,7 +193,7 @@ class TextIndex:
         caption is the query comes first, with at least the score of the best of the others.
         ``also`` is what is searched for beside the words, which cannot change what they require
         or forbid. ``silent`` terms that very many cases have only put in order what the others
-        find, ``SPARE`` cases more than asked for.
+        find, ``LOOKED_AT`` cases more than asked for.
         """
         marks = {
             m: w for m, w in marks_of_query(words).items() if self._compiler.frequency("exact", m)
@@ -228,6 +230,8 @@ class TextIndex:
 
     def whole(self, words: str) -> Keys:
         """The keys, rising, of the cases whose id or whole caption a text is."""
+        if not self.has_whole(words):
+            return np.empty(0, np.int64)
         marks = [self._compiler.term("exact", mark) for mark in marks_of_query(words)]
         query = tantivy.Query.boolean_query([(tantivy.Occur.Should, mark) for mark in marks])
         return self._keys(query, self.size)
@@ -352,7 +356,7 @@ class TextIndex:
     ) -> tuple[Keys, Scores]:
         """The best for a query; what the queries of ``then`` give them is added to their scores."""
         size = self.size
-        k = most + SPARE if then and most > 0 else most
+        k = most + LOOKED_AT if then and most > 0 else most
         share = 1.0
         if allowed is not None:
             count = int(np.count_nonzero(allowed))

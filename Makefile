@@ -4,8 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8501
 ROWS   ?= 1600000
-RIVALS ?= 200000
-GROWTH ?= 100000 400000 $(ROWS)
+FULL   := $(filter 1600000,$(ROWS))
+RIVALS ?= $(if $(FULL),200000,$(ROWS))
+GROWTH ?= $(if $(FULL),100000 400000) $(ROWS)
 
 .PHONY: demo test lint biomedclip soak bench screenshots clean
 
@@ -27,6 +28,9 @@ biomedclip: $(VENV)/.biomedclip
 # Proofs too long for every day: kill -9 at 20 random moments of each command.
 soak: $(VENV)/.test
 	MEDCLIP_KILLS=20 $(BIN)/python -m pytest tests/library/test_kill.py --timeout 3600 $(PYTEST)
+
+# At full size, what those of a large library print goes into docs/benchmarks.md.
+LARGE := $(BIN)/python -m $(if $(FULL),benchmarks.report )
 
 # Each prints a table beside a rival or a bound; they want ../shared/data (or MEDCLIP_TEST_DATA).
 # The last ones are of a large library: ROWS=20000 shows in minutes whether they work.
@@ -52,16 +56,16 @@ bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.feedback_speed
 	$(BIN)/python -m benchmarks.facets_speed
 	$(BIN)/python -m benchmarks.roco_captions $${MEDCLIP_TEST_DATA:-../shared/data}/roco
-	$(BIN)/python -m benchmarks.clip_like
+	$(LARGE)benchmarks.clip_like
 	$(BIN)/python -m benchmarks.large_library libraries/$(ROWS) --rows $(ROWS)
-	$(BIN)/python -m benchmarks.million_vectors libraries/$(ROWS)/library
-	$(BIN)/python -m benchmarks.million_search libraries/$(ROWS)/library
-	$(BIN)/python -m benchmarks.within_memory libraries/$(ROWS)/library
-	$(BIN)/python -m benchmarks.million_updates libraries/$(ROWS)/library
-	$(BIN)/python -m benchmarks.growth libraries --rows $(GROWTH) --draw docs/growth.svg
+	$(LARGE)benchmarks.million_vectors libraries/$(ROWS)/library
+	$(LARGE)benchmarks.million_search libraries/$(ROWS)/library
+	$(LARGE)benchmarks.within_memory libraries/$(ROWS)/library
+	$(LARGE)benchmarks.million_updates libraries/$(ROWS)/library
+	$(LARGE)benchmarks.growth libraries --rows $(GROWTH) $(if $(FULL),--draw docs/growth.svg)
 	$(BIN)/python -m benchmarks.large_library libraries/$(RIVALS) --rows $(RIVALS)
-	$(BIN)/python -m benchmarks.rivals libraries/$(RIVALS)/library
-	$(BIN)/python -m benchmarks.json_vectors
+	$(LARGE)benchmarks.rivals libraries/$(RIVALS)/library
+	$(LARGE)benchmarks.json_vectors
 
 # The app's main states at three sizes in both themes, taken in headless Chromium.
 screenshots: $(VENV)/.test

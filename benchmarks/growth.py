@@ -14,7 +14,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import time
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,7 +50,7 @@ class Figures:
 
 def measured(folder: Path, rows: int, queries: int, searches: int) -> Figures:
     """Make the library where it is not there yet, and measure it."""
-    library = apart(library_of, folder, rows)
+    library = apart(made, folder, rows)
     told = Figures()
     spent = json.loads((folder / SPENT).read_text()) if (folder / SPENT).exists() else {}
     built = {name: one for name, one in spent.items() if not name.startswith("making")}
@@ -74,6 +76,12 @@ def measured(folder: Path, rows: int, queries: int, searches: int) -> Figures:
     middles = (by_vector, by_words, float(np.median(over_http[_WARM_UP:])))
     told.milliseconds = dict(zip(SEARCHES, middles, strict=True))
     return told
+
+
+def made(folder: Path, rows: int) -> Path:
+    """The library, whose stages are shown while they pass, but are not among the figures."""
+    with redirect_stdout(sys.stderr):
+        return library_of(folder, rows)
 
 
 def in_process(
@@ -154,6 +162,7 @@ def main() -> None:
     print(f"\n{table(told)}")
     if given.draw:
         draw(given.draw, list(told), panels(told))
+        print(f"\n![Growth with the number of cases]({given.draw.name})")
 
 
 if __name__ == "__main__":

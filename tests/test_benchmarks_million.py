@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from benchmarks import (
     million_search,
     million_updates,
     million_vectors,
+    report,
     rivals,
     within_memory,
 )
@@ -248,6 +250,43 @@ def test_growth_is_told_and_drawn_by_stage_memory_disk_and_search(
 def test_growth_is_an_exponent_of_the_rows() -> None:
     assert growth.exponent([100, 400, 1600], [2.0, 0.0, 8.0]) == "0.50"
     assert growth.exponent([100, 400], [float("nan"), 8.0]) == ""
+
+
+def test_a_report_replaces_what_stands_between_its_marks_alone(tmp_path: Path, run: Run) -> None:
+    document = tmp_path / "figures.md"
+    old = "Before.\n<!-- begin clip_like -->\nold\n<!-- end clip_like -->\nAfter.\n"
+    document.write_text(old)
+    asked = ("--document", document, "benchmarks.clip_like", "--pairs")
+    with pytest.raises(SystemExit) as failed:
+        run(report.main, *asked, "many")
+    assert failed.value.code == 2
+    assert document.read_text() == old
+    printed = run(report.main, *asked, 50)
+    told = "".join(f"    {line}\n" for line in printed.splitlines())
+    new = f"Before.\n<!-- begin clip_like -->\n\n{told}\n<!-- end clip_like -->\nAfter.\n"
+    assert document.read_text() == new
+    run(report.main, *asked, 50)
+    assert document.read_text() == new
+    with pytest.raises(SystemExit, match="begin stages"):
+        run(report.main, "--document", document, "benchmarks.stages")
+
+
+def test_a_report_keeps_tables_and_pictures_as_markdown() -> None:
+    lines = ["on a machine", "with cores", "", "| a |", "|---|", "| 1 |", "", "![b](b.svg)", "end"]
+    assert report.markdown(lines).splitlines() == [
+        *("", "    on a machine", "    with cores", "", "| a |", "|---|", "| 1 |"),
+        *("", "![b](b.svg)", "", "    end", ""),
+    ]
+
+
+def test_the_document_has_a_place_for_every_report() -> None:
+    document = report.DOCUMENT.read_text()
+    wanted = re.findall(
+        r"\$\(LARGE\)benchmarks\.(\w+)", (report.DOCUMENT.parent.parent / "Makefile").read_text()
+    )
+    assert len(wanted) > 5
+    for name in wanted:
+        report.replaced(document, name, "")
 
 
 def test_the_prototypes_way_is_measured_and_extrapolated(run: Run) -> None:

@@ -1,4 +1,7 @@
-"""What a search spends its time on: the engine's own steps, timed one by one while it searches."""
+"""What a search spends its time on: the engine's own steps, timed one by one while it searches.
+
+BM25 and the nearest vectors are looked for together: the steps add up to more than the whole.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ It is ranked once for the answers, and for facets once more with each filtered f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -22,6 +22,7 @@ from medclip_search.search.function_words import silent
 from medclip_search.search.fuse import RankedList, completed, fuse, weighted
 from medclip_search.search.query import Query
 from medclip_search.search.snapshot import Snapshot
+from medclip_search.search.together import together
 
 Mask = NDArray[np.bool_]
 Keys = NDArray[np.int64]
@@ -80,17 +81,20 @@ class Asked:
 
     def _lists(self, depth: int, allowed: Mask | None) -> list[RankedList]:
         generation, query = self.generation, self.query
-        lists: list[RankedList] = []
+        parts: list[Callable[[], list[RankedList]]] = []
+
+        def ask(part: str, at: int, how: Callable[..., list[RankedList]], *asked: object) -> None:
+            weight = query.weight(part, at)
+            parts.append(lambda: weighted(how(generation, *asked), weight))
+
         words = zip(query.text, self.encoded.words, self.expanded, strict=True)
         for at, (text, meant, more) in enumerate(words):
-            found = retrieve.words_lists(generation, text, meant, depth, allowed, more.also)
-            lists += weighted(found, query.weight("words", at))
+            ask("words", at, retrieve.words_lists, text, meant, depth, allowed, more.also)
         for at, vectors in enumerate(self.encoded.images):
-            found = retrieve.image_lists(generation, vectors, depth, allowed)
-            lists += weighted(found, query.weight("image", at))
+            ask("image", at, retrieve.image_lists, vectors, depth, allowed)
         for at, vector in enumerate(cast("tuple[Floats, ...]", query.vector)):
-            one = retrieve.vector_list(generation, vector, query.space, depth, allowed)
-            lists += weighted([one], query.weight("vector", at))
+            ask("vector", at, retrieve.vector_lists, vector, query.space, depth, allowed)
+        lists = [one for found in together(parts) for one in found]
         if self.browses:
             passing = generation.columns.live if allowed is None else allowed
             lists.append(retrieve.filter_list(generation, passing, depth, query.sort))

@@ -18,12 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medclip_search.search.hits import ListEvidence
+from medclip_search.search.together import together
 
 Keys = NDArray[np.int64]
 Doubles = NDArray[np.float64]
@@ -103,7 +105,7 @@ def completed(lists: Sequence[RankedList], order: NDArray[np.int32]) -> list[Ran
     A list that found nothing at all stays empty.
     """
     candidates = _candidates(lists)
-    return [_complete(one, candidates, order) for one in lists]
+    return together([partial(_complete, one, candidates, order) for one in lists])
 
 
 def weighted(lists: Sequence[RankedList], weight: float) -> list[RankedList]:

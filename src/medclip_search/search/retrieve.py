@@ -133,9 +133,9 @@ def image_lists(
     return _shared(lists)
 
 
-def vector_list(
+def vector_lists(
     snapshot: Snapshot, vector: Floats, space: str, depth: int, allowed: Mask | None
-) -> RankedList:
+) -> list[RankedList]:
     """The list ``vector:SPACE`` of one ready-made vector.
 
     Raises ``QueryError`` where the library has no such space, or the vector is not of it.
@@ -149,7 +149,7 @@ def vector_list(
         raise QueryError(f"space: the library has no {space}; there are: {named or 'none'}")
     if len(vector) != (dimension := snapshot.spaces[space].dimension):
         raise QueryError(f"vector: has {len(vector)} numbers; the space {space} has {dimension}")
-    return _nearest(snapshot, f"vector:{space}", space, vector, depth, allowed)
+    return [_nearest(snapshot, f"vector:{space}", space, vector, depth, allowed)]
 
 
 def unwanted_image_lists(snapshot: Snapshot, vectors: Mapping[str, Floats]) -> list[RankedList]:

@@ -27,7 +27,7 @@ from benchmarks import (
 )
 from benchmarks.clip_like import WANTED, ClipLike, statistics
 from benchmarks.large_library import SHARES, SPACE, library_of, write_table
-from benchmarks.memory_limit import limited
+from benchmarks.memory_limit import forget, limited
 from benchmarks.million_search import TOP, ids_by_words, questions
 from benchmarks.million_vectors import recall
 from medclip_search import Library, Query, verify
@@ -217,6 +217,17 @@ def test_a_limited_process_holds_no_more_than_it_may() -> None:
             assert (ended.returncode != 0) is killed
         assert group.peak == pytest.approx(100, abs=1)
     assert not folder.exists()
+
+
+def test_files_are_forgotten_but_for_what_is_mapped(tmp_path: Path) -> None:
+    for name in ("free", "held"):
+        (tmp_path / name).write_bytes(bytes(1 << 20))
+    (tmp_path / "empty").touch()
+    held = np.memmap(tmp_path / "held", np.uint8, "r")
+    assert held.sum() == 0  # reads all of it
+    assert forget(tmp_path) == pytest.approx(1.05, abs=0.01)
+    del held
+    assert forget(tmp_path) == 0
 
 
 def test_the_benchmark_of_little_memory_finds_the_same_with_it(library: Path, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -216,6 +217,18 @@ def test_purge_leaves_no_byte_of_a_removed_case(library: Path) -> None:
         assert [n for n in notes if "“2”" in n]  # no caption's word is in the index any more
     assert first(library, Query(image=draw(10))) == "fig-010"
     assert not list(verify(library))
+
+
+def test_purge_forgets_origins_that_only_removed_cases_had(library: Path, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "more", range(30, 31))
+    (folder / "fig-030.txt").write_text("Ultrasound", encoding="utf-8")
+    build(library, [spec(folder, "more")])
+    with Library.open(library) as opened:
+        origins = json.dumps(dict(opened.case("fig-030").origins), separators=(",", ":")).encode()
+        assert dict(opened.case("fig-001").origins) != dict(opened.case("fig-030").origins)
+    assert any(origins in path.read_bytes() for path in library.rglob("*.sqlite"))
+    remove(library, ids=["fig-030"], purge=True)
+    assert not any(origins in path.read_bytes() for path in library.rglob("*.sqlite"))
 
 
 def test_words_of_removed_cases_are_forgotten_once_many_are_gone(library: Path) -> None:

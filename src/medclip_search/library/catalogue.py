@@ -27,9 +27,10 @@ from medclip_search.library.appendfile import Block
 _CASE = (
     "c.key, c.id, s.name, s.root, c.caption, c.image_path, c.image_frame, c.image_member, "
     "c.article, c.licence, c.licence_class, c.year, c.modality, c.region, c.keywords, c.cuis, "
-    "c.metadata, c.origins"
+    "c.metadata, o.json"
 )
 CASES = "FROM cases c JOIN sources s ON s.source = c.source"
+_WHOLE_CASES = f"{CASES} JOIN origins o ON o.number = c.origins"
 UNTOLD = "(c.image_deleted AND (? OR c.caption = ''))"
 """Cases that their source cannot tell of any more; the parameter says whether it knows them by
 their image files alone."""
@@ -117,6 +118,10 @@ class Catalogue:
         with self._lock:
             return self._connection.execute(statement, values).fetchall()
 
+    def is_older(self) -> bool:
+        """Whether a program of today would write it in another form."""
+        return schema.version_of(self._connection) < len(schema.STEPS)
+
     def fact(self, name: str) -> str | None:
         found = self._all("SELECT value FROM facts WHERE name = ?", (name,))
         return str(found[0][0]) if found else None
@@ -173,7 +178,8 @@ class Catalogue:
         """Every case that has, or had, an image, in the order of the keys, streamed."""
         last = -1
         statement = (
-            "SELECT c.key, c.source, c.source_id, s.root, c.image_path, c.image_frame, "
+            "SELECT c.key, c.source, coalesce(c.source_id, c.id), s.root, c.image_path, "
+            "c.image_frame, "
             "c.image_member, CASE WHEN c.image_stat IS c.embedded_stat AND NOT "
             f"{self._lacks_part()} THEN c.embedded_stat END, c.metadata {CASES} "
             "WHERE c.image_path IS NOT NULL AND c.key > ? ORDER BY c.key LIMIT 2000"
@@ -234,6 +240,10 @@ class Catalogue:
     def count_images(self) -> int:
         return int(self._all("SELECT count(*) FROM thumbnails")[0][0])
 
+    def count_of(self, source: int) -> int:
+        """How many cases a source has."""
+        return int(self._all("SELECT count(*) FROM cases WHERE source = ?", (source,))[0][0])
+
     def counts_by_source(self) -> dict[str, int]:
         rows = self._all(
             "SELECT s.name, count(c.key) FROM sources s LEFT JOIN cases c ON c.source = s.source "
@@ -269,7 +279,7 @@ class Catalogue:
         found: dict[int, Case] = {}
         for some in _chunks([int(key) for key in keys]):
             marks = ",".join("?" * len(some))
-            for row in self._all(f"SELECT {_CASE} {CASES} WHERE c.key IN ({marks})", some):
+            for row in self._all(f"SELECT {_CASE} {_WHOLE_CASES} WHERE c.key IN ({marks})", some):
                 key, case = _case(row)
                 found[key] = case
         return found
@@ -282,7 +292,7 @@ class Catalogue:
             return
         last = -1
         while rows := self._all(
-            f"SELECT {_CASE} {CASES} WHERE c.key > ? ORDER BY c.key LIMIT 2000", (last,)
+            f"SELECT {_CASE} {_WHOLE_CASES} WHERE c.key > ? ORDER BY c.key LIMIT 2000", (last,)
         ):
             for row in rows:
                 last, case = _case(row)

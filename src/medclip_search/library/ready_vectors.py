@@ -115,7 +115,7 @@ def _take(
     if mark != before and encoder is not None:
         _refuse_other_order(writer, source, record, path, vectors, build, encoder)
     count, row, last = 0, record.rows, -1
-    total = catalogue.counts_by_source()[corpus.name]
+    total = catalogue.count_of(source)
     with (
         writer.append_file(name, "embeddings", ".f16") as file,
         progress(f"vectors of {corpus.name}", total, "vector") as advance,

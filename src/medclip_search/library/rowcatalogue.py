@@ -80,8 +80,13 @@ class RowCatalogue(Catalogue):
         self._run("PRAGMA wal_checkpoint(TRUNCATE)")
         self._run("PRAGMA journal_mode = DELETE")
 
+    def last_published_key(self) -> int:
+        """Cases of larger keys came since the last generation: no reader ever saw them."""
+        return int(self.fact("last_published_key") or 0)
+
     def _touch(self, key: int) -> None:
-        self._run("INSERT OR IGNORE INTO changed VALUES (?)", (key,))
+        """A case differs from the published generation; that it is new, its key says."""
+        self._run(f"INSERT OR IGNORE INTO changed SELECT ? WHERE ? <= {_PUBLISHED}", (key, key))
 
     # -- images ------------------------------------------------------------------------------
 
@@ -187,8 +192,7 @@ class RowCatalogue(Catalogue):
         return self._run(
             "SELECT c.key, c.id, c.source_row, r.digest FROM cases c "
             f"LEFT JOIN rows_{space.number} r ON r.key = c.key "
-            # The plus keeps SQLite from sorting the whole source anew for each page.
-            "WHERE +c.source = ? AND c.key > ? AND c.seen >= ? ORDER BY c.key LIMIT ?",
+            "WHERE c.source = ? AND c.key > ? AND c.seen >= ? ORDER BY c.key LIMIT ?",
             (source, after, met, limit),
         ).fetchall()
 
@@ -214,7 +218,8 @@ class RowCatalogue(Catalogue):
     def _captioned(self, space: SpaceRecord) -> str:
         return (
             f"FROM cases c LEFT JOIN rows_{space.number} r ON r.key = c.key WHERE "
-            "((c.caption <> '' AND r.row IS NULL) OR c.key IN (SELECT key FROM changed))"
+            "((c.caption <> '' AND r.row IS NULL) OR c.key IN (SELECT key FROM changed) "
+            f"OR c.key > {_PUBLISHED})"
         )
 
     def drop_row(self, space: SpaceRecord, key: int) -> None:
@@ -224,7 +229,7 @@ class RowCatalogue(Catalogue):
 
     def count_pending(self) -> int:
         """How many cases ``pending`` gives in all."""
-        found = self._run(f"SELECT count(*) {CASES} WHERE {self._is_pending()}").fetchone()
+        found = self._run(f"SELECT count(*) FROM cases c WHERE {self._is_pending()}").fetchone()
         return int(found[0])
 
     def count_given_rows(self) -> int:
@@ -254,7 +259,8 @@ class RowCatalogue(Catalogue):
     def count_lost(self) -> int:
         """How many cases were embedded once and lack a vector or a thumbnail now."""
         found = self._run(
-            f"SELECT count(*) {CASES} WHERE c.embedded_stat IS NOT NULL AND {self._lacks_part()}"
+            "SELECT count(*) FROM cases c WHERE c.image_path IS NOT NULL "
+            f"AND c.embedded_stat IS NOT NULL AND {self._lacks_part()}"
         )
         return int(found.fetchone()[0])
 
@@ -318,3 +324,6 @@ class RowCatalogue(Catalogue):
 def marks(count: int) -> str:
     """So many placeholders of an SQL statement."""
     return ",".join("?" * count)
+
+
+_PUBLISHED = "(SELECT CAST(value AS INTEGER) FROM facts WHERE name = 'last_published_key')"

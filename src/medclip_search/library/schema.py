@@ -103,18 +103,86 @@ CREATE TABLE given (               -- sources that bring ready-made vectors of a
 ) WITHOUT ROWID;
 """
 
-STEPS: tuple[str, ...] = (_FIRST, _SECOND)
+_CASES = """
+    key, id, source, source_id, caption, image_path, image_frame, image_member, image_stat,
+    image_deleted, embedded_stat, article, licence, licence_class, year, modality, region,
+    keywords, cuis, metadata, signature, seen, source_row
+"""
 
-_FIRST_AS_SECOND = """
+_THIRD = f"""
+CREATE TABLE origins (             -- what cases say of where values came from: few, of many cases
+    number INTEGER PRIMARY KEY,
+    json   TEXT NOT NULL UNIQUE
+);
+INSERT INTO origins (json) SELECT DISTINCT origins FROM cases;
+
+CREATE TABLE cases_smaller (
+    key           INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used again
+    id            TEXT NOT NULL UNIQUE,
+    source        INTEGER NOT NULL REFERENCES sources,
+    source_id     TEXT,            -- the source's own id, where it is another
+    caption       TEXT NOT NULL,
+    image_path    TEXT,
+    image_frame   INTEGER,
+    image_member  TEXT,            -- the picture's place in a zip or Parquet
+    image_stat    TEXT,            -- size and time of the image file when it was last seen
+    image_deleted INTEGER NOT NULL DEFAULT 0,  -- on the user's request
+    embedded_stat TEXT,            -- the same when it was last decoded: equal means unchanged
+    article       TEXT,
+    licence       TEXT,
+    licence_class TEXT,
+    year          INTEGER,
+    modality      TEXT,
+    region        TEXT,
+    keywords      TEXT NOT NULL,   -- JSON
+    cuis          TEXT NOT NULL,   -- JSON
+    metadata      TEXT NOT NULL,   -- JSON
+    signature     BLOB NOT NULL,   -- digest of the columns above that the source gives
+    seen          INTEGER NOT NULL,-- the last build that met this case in its source
+    source_row    INTEGER,         -- row of its table: ready-made vectors
+    origins       INTEGER NOT NULL REFERENCES origins
+);
+INSERT INTO sqlite_sequence SELECT 'cases_smaller', seq FROM sqlite_sequence WHERE name = 'cases';
+INSERT INTO cases_smaller ({_CASES}, origins)
+    SELECT {_CASES.replace("source_id", "nullif(source_id, id)")}, o.number
+    FROM cases c JOIN origins o ON o.json = c.origins ORDER BY key;
+DROP TABLE cases;
+ALTER TABLE cases_smaller RENAME TO cases;
+CREATE UNIQUE INDEX cases_source_id ON cases (source, source_id) WHERE source_id IS NOT NULL;
+CREATE INDEX cases_source ON cases (source);
+-- What every build counts is counted without reading every case.
+CREATE INDEX cases_image ON cases (key) WHERE image_path IS NOT NULL;
+CREATE INDEX cases_image_deleted ON cases (key) WHERE image_deleted;
+CREATE INDEX cases_without_caption ON cases (key) WHERE caption = '';
+
+-- From now on cases are known to be new by their keys: those above ``last_published_key``.
+DELETE FROM changed WHERE key > (
+    SELECT CAST(value AS INTEGER) FROM facts WHERE name = 'last_published_key'
+);
+"""
+
+STEPS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)
+
+_OWN_ORIGINS = "CREATE TEMP VIEW origins AS SELECT key AS number, origins AS json FROM main.cases;"
+
+_SECOND_AS_THIRD = f"""
+CREATE TEMP VIEW cases AS SELECT {_CASES}, key AS origins FROM main.cases;
+{_OWN_ORIGINS}
+"""
+
+_FIRST_AS_THIRD = f"""
 CREATE TEMP VIEW cases AS
-    SELECT *, NULL AS image_member, NULL AS source_row, 0 AS image_deleted FROM main.cases;
+    SELECT {_CASES}, key AS origins FROM (
+        SELECT *, NULL AS image_member, NULL AS source_row, 0 AS image_deleted FROM main.cases
+    );
+{_OWN_ORIGINS}
 CREATE TEMP VIEW spaces AS SELECT *, 'images' AS holds, '' AS joint FROM main.spaces;
 CREATE TEMP TABLE given (source, space, mark);
 """
 
-VIEWS: tuple[str, ...] = (_FIRST_AS_SECOND,)
+VIEWS: tuple[str, ...] = (_FIRST_AS_THIRD, _SECOND_AS_THIRD)
 """``VIEWS[n]`` shows a published catalogue of version n + 1, which nobody may write to, to readers
-as if it were of the next version."""
+as if it were of the newest version."""
 
 
 def row_table(number: int) -> str:
@@ -143,14 +211,17 @@ def show_as_newest(connection: sqlite3.Connection, views: Sequence[str] = VIEWS)
     """Let a read-only catalogue of an older version be read by today's statements."""
     if version_of(connection) <= len(views):
         connection.execute("PRAGMA temp_store = MEMORY")
-        for one in views[max(0, version_of(connection) - 1) :]:
-            connection.executescript(one)
+        connection.executescript(views[max(0, version_of(connection) - 1)])
 
 
 def migrate(connection: sqlite3.Connection, name: str, steps: Sequence[str] = STEPS) -> None:
-    """Bring a catalogue to the last version, one whole step after another."""
+    """Bring a catalogue to the last version, one whole step after another.
+
+    What the steps left empty in one that was there before is given back to the disk.
+    """
     refuse_newer(connection, name, steps)
-    for version in range(version_of(connection), len(steps)):
+    before = version_of(connection)
+    for version in range(before, len(steps)):
         try:
             connection.executescript(
                 f"BEGIN; {steps[version]}; PRAGMA user_version = {version + 1}; COMMIT;"
@@ -158,3 +229,5 @@ def migrate(connection: sqlite3.Connection, name: str, steps: Sequence[str] = ST
         except sqlite3.Error:
             connection.execute("ROLLBACK")
             raise
+    if 0 < before < len(steps):
+        connection.execute("VACUUM")

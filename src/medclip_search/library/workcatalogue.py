@@ -47,8 +47,8 @@ class WorkCatalogue(RowCatalogue):
         """
         known = self._run(
             "SELECT key, signature, image_stat, embedded_stat, image_deleted, image_path, "
-            "image_frame, image_member FROM cases WHERE source = ? AND source_id = ?",
-            (source, case.id),
+            f"image_frame, image_member FROM cases WHERE {_NAMED}",
+            (source, case.id, source, case.id),
         ).fetchone()
         came_back = known is not None and case.image is not None and known[4]
         if known is not None and case.image is None and known[3] is not None:
@@ -73,7 +73,7 @@ class WorkCatalogue(RowCatalogue):
             self._run(
                 f"UPDATE cases SET ({_GIVEN}) = ({marks(len(values))}), signature = ? "
                 "WHERE key = ?",
-                (*values, signature, key),
+                (*values[:-1], self._put_origins(values[-1]), signature, key),
             )
             if shown != list(values[1:4]):  # another file or frame, be it of equal size and time
                 self._run("UPDATE cases SET embedded_stat = NULL WHERE key = ?", (key,))
@@ -89,16 +89,33 @@ class WorkCatalogue(RowCatalogue):
                 break
         else:
             return "taken"
+        own = None if free == case.id else case.id
+        origins = self._put_origins(values[-1])
         cursor = self._run(
             "INSERT INTO cases (id, source, source_id, image_stat, signature, seen, source_row, "
             f"{_GIVEN}) VALUES ({marks(7 + len(values))})",
-            (free, source, case.id, stat, signature, seen, case.row, *values),
+            (free, source, own, stat, signature, seen, case.row, *values[:-1], origins),
         )
         self._touch(int(cursor.lastrowid or 0))
         return "added"
 
+    def _put_origins(self, text: object) -> int:
+        """The number of what many cases say alike."""
+        self._run("INSERT OR IGNORE INTO origins (json) VALUES (?)", (text,))
+        found = self._run("SELECT number FROM origins WHERE json = ?", (text,)).fetchone()
+        return int(found[0])
+
+    def forget_unused_origins(self) -> None:
+        """Drop what only cases said that are no more."""
+        self._run("DELETE FROM origins WHERE number NOT IN (SELECT origins FROM cases)")
+
     def changed(self) -> list[int]:
-        return [int(row[0]) for row in self._run("SELECT key FROM changed ORDER BY key")]
+        """Keys of the cases that differ from the published generation, ascending."""
+        rows = self._run(
+            "SELECT key FROM changed UNION SELECT key FROM cases WHERE key > ? ORDER BY key",
+            (self.last_published_key(),),
+        )
+        return [int(row[0]) for row in rows]
 
     def begin_changes(self) -> None:
         """From here on, ``changed`` tells what differs from the published generation."""
@@ -138,8 +155,8 @@ class WorkCatalogue(RowCatalogue):
     def has_deleted_image(self, source: int, case_id: str) -> bool:
         """Whether the image of a case of this (source's own) id was deleted on request."""
         found = self._run(
-            "SELECT image_deleted FROM cases WHERE source = ? AND source_id = ?",
-            (source, case_id),
+            f"SELECT image_deleted FROM cases WHERE {_NAMED}",
+            (source, case_id, source, case_id),
         ).fetchone()
         return found is not None and bool(found[0])
 
@@ -161,22 +178,18 @@ class WorkCatalogue(RowCatalogue):
         """Take cases out; ``remember`` keeps later builds from bringing them back."""
         count = 0
         tables = [f"rows_{space.number}" for space in self.spaces()]
-        published = int(self.fact("last_published_key") or 0)
         for key in keys:
             if remember:
                 self._run(
-                    "INSERT OR IGNORE INTO removed SELECT source, source_id FROM cases "
-                    "WHERE key = ?",
+                    "INSERT OR IGNORE INTO removed SELECT source, coalesce(source_id, id) "
+                    "FROM cases WHERE key = ?",
                     (key,),
                 )
             for table in tables:
                 self._run(f"UPDATE {table} SET key = NULL WHERE key = ?", (key,))
             self._run("DELETE FROM thumbnails WHERE key = ?", (key,))
             count += self._run("DELETE FROM cases WHERE key = ?", (key,)).rowcount
-            if key > published:
-                self._run("DELETE FROM changed WHERE key = ?", (key,))  # no reader ever saw it
-            else:
-                self._touch(key)
+            self._touch(key)
         return count
 
     def was_removed(self, case_id: str) -> bool:
@@ -188,6 +201,9 @@ class WorkCatalogue(RowCatalogue):
         """Let cases that the user took out come back with the next build."""
         return self._run("DELETE FROM removed").rowcount
 
+
+_NAMED = "((source = ? AND source_id = ?) OR (source = ? AND source_id IS NULL AND id = ?))"
+"""A case by the id that its source knows it by; the parameters are source and id, twice."""
 
 _GIVEN = (
     "caption, image_path, image_frame, image_member, article, licence, licence_class, "

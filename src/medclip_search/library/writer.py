@@ -100,6 +100,8 @@ class Writer:
             return True
         published = Catalogue.open_snapshot(self.library / self.base.catalogue)
         try:
+            if published.is_older():
+                return True  # so that it is brought up to date once
             if self.base.map is None and mapped_space(
                 self.library, published.spaces(), self.base.vectors
             ):
@@ -112,6 +114,8 @@ class Writer:
         """Make the work catalogue the published generation, and end the session."""
         number = highest_number(self.library) + 1
         base = None if self.rebuild else self.base
+        if self.purge:
+            self.catalogue.forget_unused_origins()
         derived = derive(
             self.library, number, self.catalogue, base, progress, fresh_text=self.purge
         )

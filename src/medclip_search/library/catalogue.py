@@ -225,12 +225,28 @@ class Catalogue:
         )
         return [Block(*row) for row in rows]
 
-    def keys_of_rows(self, space: SpaceRecord) -> NDArray[np.int64]:
-        """The case key of each row of a space, (rows,), -1 where the row is dead."""
+    def keys_of_rows(
+        self, space: SpaceRecord, before: NDArray[np.int64] | None = None
+    ) -> NDArray[np.int64]:
+        """The case key of each row of a space, (rows,), -1 where the row is dead.
+
+        ``before`` are those of an earlier state of the same file: since then rows have died, and
+        others were appended.
+        """
+        known = 0 if before is None else len(before)
         keys = np.full(space.rows, -1, dtype=np.int64)
-        live = f"SELECT row, key FROM rows_{space.number} WHERE key IS NOT NULL"
+        table = f"rows_{space.number}"
         with self._lock:
-            pairs = np.fromiter(self._connection.execute(live), np.dtype("i8, i8"))
+            if before is not None:
+                keys[:known] = before
+                dead = self._connection.execute(
+                    f"SELECT row FROM {table} WHERE key IS NULL AND row < ?", (known,)
+                )
+                keys[np.fromiter((row for (row,) in dead), np.int64)] = -1
+            live = self._connection.execute(
+                f"SELECT row, key FROM {table} WHERE key IS NOT NULL AND row >= ?", (known,)
+            )
+            pairs = np.fromiter(live, np.dtype("i8, i8"))
         keys[pairs["f0"]] = pairs["f1"]
         return keys
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from medclip_search.cases import Case
 from medclip_search.errors import LibraryDamagedError
@@ -26,7 +27,7 @@ from medclip_search.indexes.vectors import build_vector_index, is_taught_by
 from medclip_search.indexes.vectors.files import KEYS, read_array
 from medclip_search.library.catalogue import SpaceRecord
 from medclip_search.library.derive_map import derive_map
-from medclip_search.library.derived import is_intact, new_folder
+from medclip_search.library.derived import is_intact, is_intact_file, new_folder
 from medclip_search.library.durable import flush_tree
 from medclip_search.library.generation import map_rows
 from medclip_search.library.layout import Manifest
@@ -152,10 +153,13 @@ def _derive_vectors(
 ) -> str:
     """``retold`` says that captions may have changed: they teach a centred space."""
     name = record.space.name
-    keys = catalogue.keys_of_rows(record)
+    before: NDArray[np.int64] | None = None
     previous: Path | None = None
-    if base is not None and base.embeddings.get(name) == record.path and name in base.vectors:
-        before = _keys_before(library / base.vectors[name])
+    same_file = base is not None and base.embeddings.get(name) == record.path
+    if base is not None and same_file and name in base.vectors:
+        before = _keys_before(library, base, base.vectors[name])
+    keys = catalogue.keys_of_rows(record, before)
+    if base is not None and same_file and name in base.vectors:
         if (
             before is not None
             and np.array_equal(before, keys)
@@ -183,12 +187,14 @@ def _derive_vectors(
     return folder
 
 
-def _keys_before(folder: Path) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
-    """The case keys of an index's rows, -1 for dead ones; ``None`` where it cannot be read."""
+def _keys_before(library: Path, base: Manifest, folder: str) -> NDArray[np.int64] | None:
+    """The case keys of an index's rows, -1 for dead ones; ``None`` where they are damaged."""
     try:
-        return read_array(folder, KEYS)
-    except LibraryDamagedError:
-        return None
+        if is_intact_file(library, base, f"{folder}/{KEYS}"):
+            return read_array(library / folder, KEYS)
+    except (OSError, LibraryDamagedError):
+        pass
+    return None
 
 
 def _documents(cases: Iterator[tuple[int, Case]]) -> Iterator[TextDocument]:

@@ -18,8 +18,10 @@ def new_folder(library: Path, name: str) -> str:
 
 def is_intact(library: Path, base: Manifest, folder: str) -> bool:
     """Whether an index is what was published: damage must not be taken over with new checksums."""
-    return all(
-        sha256_of(library / path) == record.sha256
-        for path, record in base.files.items()
-        if path.startswith(folder + "/")
-    )
+    inside = (path for path in base.files if path.startswith(folder + "/"))
+    return all(is_intact_file(library, base, path) for path in inside)
+
+
+def is_intact_file(library: Path, base: Manifest, path: str) -> bool:
+    """``is_intact`` of one file, which the generation names."""
+    return sha256_of(library / path) == base.files[path].sha256

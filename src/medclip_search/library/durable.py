@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
@@ -77,12 +78,22 @@ def begin_digest(data: bytes | memoryview) -> Digest:
 
 
 def copy_hashed(source: Path, target: Path) -> str:
-    """Copy a file in one pass; the SHA-256 of what was copied, in hexadecimal."""
+    """Copy a file in one pass; the SHA-256 of what was copied, in hexadecimal.
+
+    A thread hashes each chunk while it is written.
+    """
     state = hashlib.sha256()
-    with source.open("rb", buffering=0) as file, target.open("wb", buffering=0) as copy:
+    with (
+        source.open("rb", buffering=0) as file,
+        target.open("wb", buffering=0) as copy,
+        ThreadPoolExecutor(1, "hash") as hashing,
+    ):
         while chunk := file.read(_CHUNK):
-            state.update(chunk)
-            copy.write(chunk)
+            hashed = hashing.submit(state.update, chunk)
+            view = memoryview(chunk)
+            while view:
+                view = view[copy.write(view) :]
+            hashed.result()
     return state.hexdigest()
 
 

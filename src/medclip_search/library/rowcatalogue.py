@@ -14,6 +14,7 @@ from medclip_search.encoders.base import Space
 from medclip_search.library import schema
 from medclip_search.library.appendfile import Block
 from medclip_search.library.catalogue import CASES, Catalogue, SpaceRecord
+from medclip_search.library.durable import flush_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,13 @@ class RowCatalogue(Catalogue):
 
     @classmethod
     def open_work(cls, path: Path) -> Self:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection = _connect(path)
         try:
+            if schema.migrate(connection, str(path)):
+                _squeeze(connection, path)
+                connection = _connect(path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA cache_size = -65536")
-            connection.execute("PRAGMA secure_delete = ON")  # a removed caption leaves no bytes
-            schema.migrate(connection, str(path))
         except BaseException:
             connection.close()
             raise
@@ -76,9 +77,13 @@ class RowCatalogue(Catalogue):
         return self._connection.execute(statement, values)
 
     def into_one_file(self) -> None:
-        """Leave write-ahead logging, so that the catalogue is one file, ready to publish."""
+        """Leave write-ahead logging, so that the catalogue is one file, ready to publish.
+
+        Nothing can be written to it any more.
+        """
         self._run("PRAGMA wal_checkpoint(TRUNCATE)")
         self._run("PRAGMA journal_mode = DELETE")
+        self._run("PRAGMA query_only = ON")
 
     def last_published_key(self) -> int:
         """Cases of larger keys came since the last generation: no reader ever saw them."""
@@ -319,6 +324,31 @@ class RowCatalogue(Catalogue):
     def live_thumbnails(self) -> list[tuple[int, int, int]]:
         """Key, start and length of each thumbnail, in the order of the file."""
         return list(self._run("SELECT key, start, length FROM thumbnails ORDER BY start"))
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute("PRAGMA secure_delete = ON")  # a removed caption leaves no bytes
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _squeeze(connection: sqlite3.Connection, path: Path) -> None:
+    """Close a catalogue, without what a migration left empty in it.
+
+    It is written anew beside itself: the folder where SQLite's VACUUM works may have no room.
+    """
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    connection.execute("PRAGMA journal_mode = DELETE")
+    connection.execute("VACUUM INTO ?", (str(part),))
+    connection.close()
+    flush_file(part)
+    part.replace(path)
 
 
 def marks(count: int) -> str:

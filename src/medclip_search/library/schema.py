@@ -214,10 +214,10 @@ def show_as_newest(connection: sqlite3.Connection, views: Sequence[str] = VIEWS)
         connection.executescript(views[max(0, version_of(connection) - 1)])
 
 
-def migrate(connection: sqlite3.Connection, name: str, steps: Sequence[str] = STEPS) -> None:
+def migrate(connection: sqlite3.Connection, name: str, steps: Sequence[str] = STEPS) -> bool:
     """Bring a catalogue to the last version, one whole step after another.
 
-    What the steps left empty in one that was there before is given back to the disk.
+    Tells whether there was an older one: the steps leave pages of its file empty.
     """
     refuse_newer(connection, name, steps)
     before = version_of(connection)
@@ -229,5 +229,4 @@ def migrate(connection: sqlite3.Connection, name: str, steps: Sequence[str] = ST
         except sqlite3.Error:
             connection.execute("ROLLBACK")
             raise
-    if 0 < before < len(steps):
-        connection.execute("VACUUM")
+    return 0 < before < len(steps)

@@ -13,6 +13,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -116,10 +117,13 @@ class Writer:
         base = None if self.rebuild else self.base
         if self.purge:
             self.catalogue.forget_unused_origins()
-        derived = derive(
-            self.library, number, self.catalogue, base, progress, fresh_text=self.purge
-        )
-        manifest = self._publish(number, derived, progress)
+        self.catalogue.into_one_file()
+        with ThreadPoolExecutor(1, "hash") as hashing:
+            checksum = hashing.submit(_flush_hashed, self.work / "catalogue.sqlite")
+            derived = derive(
+                self.library, number, self.catalogue, base, progress, fresh_text=self.purge
+            )
+        manifest = self._publish(number, derived, checksum.result(), progress)
         self._end()
         # A damaged generation is of no use to anybody who has not opened it yet.
         collect(self.library, manifest, 0.0 if self.purge or self.rebuild else GRACE_SECONDS)
@@ -134,7 +138,10 @@ class Writer:
         _drop_work(self.library)
         self.ended = True
 
-    def _publish(self, number: int, derived: Derived, progress: Progress) -> Manifest:
+    def _publish(
+        self, number: int, derived: Derived, checksum: str, progress: Progress
+    ) -> Manifest:
+        """``checksum`` is that of the work catalogue, which is flushed."""
         library, catalogue = self.library, self.catalogue
         files: dict[str, FileRecord] = {}
         appended = catalogue.append_files()
@@ -145,16 +152,15 @@ class Writer:
             "encoder": catalogue.fact("encoder"),
             "cases": catalogue.count(),
         }
-        catalogue.into_one_file()
         catalogue.close()
         name = f"catalogue/{number:06d}.sqlite"
         source, target = self.work / "catalogue.sqlite", library / name
-        flush_file(source)
         target.parent.mkdir(exist_ok=True)
         target.unlink(missing_ok=True)
         link_or_copy(source, target)
+        files[name] = FileRecord(target.stat().st_size, checksum)
         old = self.base.files if self.base is not None else {}
-        names = [name, *(p for folder in derived.folders() for p in _files_below(library, folder))]
+        names = [p for folder in derived.folders() for p in _files_below(library, folder)]
         with progress("checksums", sum((library / p).stat().st_size for p in names), "B") as bar:
             for path in names:
                 if (kept := old.get(path)) is not None:
@@ -355,6 +361,12 @@ def _begin(library: Path, base: Manifest | None, command: Command, prepare: Prep
     flush_file(target)
     part.replace(library / layout.WORK)
     flush_folder(library)
+
+
+def _flush_hashed(path: Path) -> str:
+    """Bring a file to the disk; its SHA-256, in hexadecimal."""
+    flush_file(path)
+    return sha256_of(path)
 
 
 def _files_below(library: Path, folder: str) -> list[str]:

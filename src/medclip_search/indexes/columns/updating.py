@@ -10,6 +10,7 @@ import json
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +72,16 @@ def update_columns(
 
 
 def _ranked(
-    arrays: Mapping[str, NDArray[Any]], gone: NDArray[np.bool_], added: Pairs, id_of: Any
+    arrays: Mapping[str, NDArray[Any]],
+    gone: NDArray[np.bool_],
+    added: Pairs,
+    id_of: Callable[[int], str],
 ) -> Keys:
     """The live keys in the order of their ids."""
     kept = np.flatnonzero(arrays["live"] & ~gone).astype(np.int32)
     ranked = kept[np.argsort(arrays["order"][kept])]
-    places = [bisect_left(ranked, one, key=lambda key: id_of(int(key))) for one, _ in added]
+    id_at = cache(id_of)  # what is added is sorted, so that most searches look at the same places
+    places = [bisect_left(ranked, one, key=lambda key: id_at(int(key))) for one, _ in added]
     return np.insert(ranked, places, [key for _, key in added])
 
 
@@ -117,9 +122,10 @@ def _merged(before: _Before, gone: NDArray[np.bool_], added: Pairs) -> Field:
     """A field with the values of cases that stay and of those added, which are sorted."""
     keys, codes = before.pairs(gone)
     texts = list(dict.fromkeys(text for text, _ in added))
-    places = [bisect_left(range(len(before)), text, key=before.text) for text in texts]
+    text_of = cache(before.text)
+    places = [bisect_left(range(len(before)), text, key=text_of) for text in texts]
     known = [
-        place < len(before) and before.text(place) == text
+        place < len(before) and text_of(place) == text
         for text, place in zip(texts, places, strict=True)
     ]
     used = np.zeros(len(before) + 1, np.bool_)

@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,8 +110,13 @@ def _rules(table: pa.Table) -> list[Abbreviation]:
     written: dict[tuple[str, Form], Counter[str]] = defaultdict(Counter)
     explained: dict[str, set[int]] = defaultdict(set)
     columns = (table[name].to_pylist() for name in ("short", "long", "article"))
+
+    @cache  # most are written alike many times
+    def form_of(long: str) -> Form:
+        return tuple(terms(long))
+
     for short, long, article in zip(*columns, strict=True):
-        kind = (short, tuple(terms(long)))
+        kind = (short, form_of(long))
         articles[kind].add(article)
         written[kind][long] += 1
         explained[short].add(article)

@@ -26,9 +26,9 @@ from medclip_search.indexes.text.mining import DEFINITIONS, Mined
 from medclip_search.indexes.vectors import build_vector_index, is_taught_by
 from medclip_search.indexes.vectors.files import KEYS, read_array
 from medclip_search.library.catalogue import SpaceRecord
+from medclip_search.library.checksums import Checksums
 from medclip_search.library.derive_map import derive_map
 from medclip_search.library.derived import is_intact, is_intact_file, new_folder
-from medclip_search.library.durable import flush_tree
 from medclip_search.library.generation import map_rows
 from medclip_search.library.layout import Manifest
 from medclip_search.library.workcatalogue import WorkCatalogue
@@ -58,12 +58,14 @@ def derive(
     number: int,
     catalogue: WorkCatalogue,
     base: Manifest | None,
+    checksums: Checksums,
     progress: Progress,
     *,
     fresh_text: bool = False,
 ) -> Derived:
-    """Write the indexes of generation ``number``, flushed. ``base`` is what may be shared.
+    """Write the indexes of generation ``number``. ``base`` is what may be shared.
 
+    ``checksums`` flushes and hashes what is written, and knows or makes those of the base's files.
     ``fresh_text`` builds the text index anew, so that it holds no word of what was taken out.
     """
     changed = catalogue.changed()
@@ -74,17 +76,20 @@ def derive(
             text = None
     if text is None:
         start = None if fresh_text else base
-        text = _derive_text(library, number, catalogue, start, changed, progress)
+        text = _derive_text(library, number, catalogue, start, changed, checksums, progress)
     if columns is None:
-        columns = _derive_columns(library, number, catalogue, base, changed, progress)
+        columns = _derive_columns(library, number, catalogue, base, changed, checksums, progress)
     vectors = {
         record.space.name: _derive_vectors(
-            library, number, catalogue, record, base, progress, retold=bool(changed)
+            library, number, catalogue, record, base, checksums, progress, retold=bool(changed)
         )
         for record in catalogue.spaces()
     }
     return Derived(
-        text, columns, vectors, derive_map(library, number, catalogue, vectors, base, progress)
+        text,
+        columns,
+        vectors,
+        derive_map(library, number, catalogue, vectors, base, checksums, progress),
     )
 
 
@@ -94,13 +99,14 @@ def _derive_text(
     catalogue: WorkCatalogue,
     base: Manifest | None,
     changed: list[int],
+    checksums: Checksums,
     progress: Progress,
 ) -> str:
     folder = new_folder(library, f"text/{number:06d}")
     total = catalogue.count()
     mined = Mined()
     gone = 1.0 if base is None else deleted_share(library / base.text) + len(changed) / (total + 1)
-    if base is None or gone > _UPDATE_BELOW or not _can_go_on(library, base):
+    if base is None or gone > _UPDATE_BELOW or not _can_go_on(library, base, checksums):
         with progress("words", total, "case") as advance:
             cases = mined.listen(_told(catalogue.all_cases(), advance))
             build_text_index(_documents(cases), library / folder)
@@ -110,13 +116,15 @@ def _derive_text(
             cases = mined.listen(_told(catalogue.all_cases(changed), advance))
             update_text_index(library / base.text, library / folder, changed, _documents(cases))
     mined.write(library / folder)
-    flush_tree(library / folder)
+    checksums.begin_flushed(library / folder)
     return folder
 
 
-def _can_go_on(library: Path, base: Manifest) -> bool:
+def _can_go_on(library: Path, base: Manifest, checksums: Checksums) -> bool:
     """Whether a text index is what was published, by a program that kept what captions explain."""
-    return (library / base.text / DEFINITIONS).exists() and is_intact(library, base, base.text)
+    return (library / base.text / DEFINITIONS).exists() and is_intact(
+        library, base, base.text, checksums
+    )
 
 
 def _derive_columns(
@@ -125,11 +133,12 @@ def _derive_columns(
     catalogue: WorkCatalogue,
     base: Manifest | None,
     changed: list[int],
+    checksums: Checksums,
     progress: Progress,
 ) -> str:
     folder = new_folder(library, f"columns/{number:06d}")
     few = len(changed) <= _UPDATE_BELOW * catalogue.count()
-    if base is not None and few and is_intact(library, base, base.columns):
+    if base is not None and few and is_intact(library, base, base.columns, checksums):
         with progress("filters", len(changed), "case") as advance:
             cases = _told(catalogue.all_cases(changed), advance)
             before, now = library / base.columns, library / folder
@@ -137,7 +146,7 @@ def _derive_columns(
     else:
         with progress("filters", catalogue.count(), "case") as advance:
             build_columns(_told(catalogue.all_cases(), advance), library / folder)
-    flush_tree(library / folder)
+    checksums.begin_flushed(library / folder)
     return folder
 
 
@@ -147,6 +156,7 @@ def _derive_vectors(
     catalogue: WorkCatalogue,
     record: SpaceRecord,
     base: Manifest | None,
+    checksums: Checksums,
     progress: Progress,
     *,
     retold: bool,
@@ -157,7 +167,7 @@ def _derive_vectors(
     previous: Path | None = None
     same_file = base is not None and base.embeddings.get(name) == record.path
     if base is not None and same_file and name in base.vectors:
-        before = _keys_before(library, base, base.vectors[name])
+        before = _keys_before(library, base, base.vectors[name], checksums)
     keys = catalogue.keys_of_rows(record, before)
     if base is not None and same_file and name in base.vectors:
         if (
@@ -170,7 +180,7 @@ def _derive_vectors(
             )
         ):
             return base.vectors[name]
-        if is_intact(library, base, base.vectors[name]):
+        if is_intact(library, base, base.vectors[name], checksums):
             previous = library / base.vectors[name]
     folder = new_folder(library, f"vectors/{name}/{number:06d}")
     rows = map_rows(library / record.path, record.rows, record.space.dimension)
@@ -183,14 +193,16 @@ def _derive_vectors(
             previous=previous,
             captions=catalogue.captions(),
         )
-    flush_tree(library / folder)
+    checksums.begin_flushed(library / folder)
     return folder
 
 
-def _keys_before(library: Path, base: Manifest, folder: str) -> NDArray[np.int64] | None:
+def _keys_before(
+    library: Path, base: Manifest, folder: str, checksums: Checksums
+) -> NDArray[np.int64] | None:
     """The case keys of an index's rows, -1 for dead ones; ``None`` where they are damaged."""
     try:
-        if is_intact_file(library, base, f"{folder}/{KEYS}"):
+        if is_intact_file(library, base, f"{folder}/{KEYS}", checksums):
             return read_array(library / folder, KEYS)
     except (OSError, LibraryDamagedError):
         pass

@@ -9,8 +9,8 @@ from medclip_search.indexes import map as maps
 from medclip_search.indexes.map.building import is_of
 from medclip_search.indexes.vectors.files import KEYS, read_array, read_cosine, read_description
 from medclip_search.library.catalogue import SpaceRecord
+from medclip_search.library.checksums import Checksums
 from medclip_search.library.derived import is_intact, new_folder
-from medclip_search.library.durable import flush_tree
 from medclip_search.library.generation import map_rows
 from medclip_search.library.layout import Manifest
 from medclip_search.library.workcatalogue import WorkCatalogue
@@ -23,9 +23,10 @@ def derive_map(
     catalogue: WorkCatalogue,
     vectors: Mapping[str, str],
     base: Manifest | None,
+    checksums: Checksums,
     progress: Progress,
 ) -> str | None:
-    """Write the map of generation ``number``, flushed; ``None`` where too little is to be seen.
+    """Write the map of generation ``number``; ``None`` where too little is to be seen.
 
     ``vectors`` are the folders of its vector indexes, by space.
     """
@@ -38,7 +39,7 @@ def derive_map(
     if base is not None and base.map is not None:
         if is_of(library / base.map, name, record.path, keys):
             return base.map
-        if is_intact(library, base, base.map):
+        if is_intact(library, base, base.map, checksums):
             previous = library / base.map
     folder = new_folder(library, f"map/{number:06d}")
     maps.build_map(
@@ -51,7 +52,7 @@ def derive_map(
         previous=previous,
         progress=progress,
     )
-    flush_tree(library / folder)
+    checksums.begin_flushed(library / folder)
     return folder
 
 

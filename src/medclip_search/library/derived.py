@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from medclip_search.library.durable import sha256_of
+from medclip_search.library.checksums import Checksums
 from medclip_search.library.layout import Manifest
 
 
@@ -16,12 +16,12 @@ def new_folder(library: Path, name: str) -> str:
     return name
 
 
-def is_intact(library: Path, base: Manifest, folder: str) -> bool:
+def is_intact(library: Path, base: Manifest, folder: str, checksums: Checksums) -> bool:
     """Whether an index is what was published: damage must not be taken over with new checksums."""
     inside = (path for path in base.files if path.startswith(folder + "/"))
-    return all(is_intact_file(library, base, path) for path in inside)
+    return all(is_intact_file(library, base, path, checksums) for path in inside)
 
 
-def is_intact_file(library: Path, base: Manifest, path: str) -> bool:
+def is_intact_file(library: Path, base: Manifest, path: str, checksums: Checksums) -> bool:
     """``is_intact`` of one file, which the generation names."""
-    return sha256_of(library / path) == base.files[path].sha256
+    return checksums.of(library / path) == base.files[path].sha256

@@ -13,7 +13,6 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -31,6 +30,7 @@ from medclip_search.errors import (
 from medclip_search.library import layout
 from medclip_search.library.appendfile import AppendFile
 from medclip_search.library.catalogue import Catalogue
+from medclip_search.library.checksums import Checksums
 from medclip_search.library.derive import Derived, derive
 from medclip_search.library.derive_map import mapped_space
 from medclip_search.library.durable import (
@@ -38,7 +38,6 @@ from medclip_search.library.durable import (
     flush_file,
     flush_folder,
     link_or_copy,
-    sha256_of,
     write_whole,
 )
 from medclip_search.library.generations import (
@@ -66,9 +65,16 @@ class Writer:
     """
 
     def __init__(
-        self, library: Path, base: Manifest | None, command: Command, prepare: Prepare, repair: bool
+        self,
+        library: Path,
+        base: Manifest | None,
+        command: Command,
+        prepare: Prepare,
+        repair: bool,
+        checksums: Checksums,
     ) -> None:
         self.library = library
+        self._checksums = checksums
         self.base = base
         self.work = library / layout.WORK
         self.rebuild = False
@@ -76,6 +82,10 @@ class Writer:
         self.ended = False
         # Files of a lost generation may be open in readers: they are left, and never written to.
         self.fell_back = discard_unpublished(library, base.number if base is not None else 0)
+        if base is not None and not repair:  # indexes that may be gone on with
+            for path, record in base.files.items():
+                if record.sha256 is not None and path != base.catalogue:
+                    checksums.begin(library / path)
         self.resumed = _find_stopped(library, base, command, repair)
         if not self.resumed:
             _begin(library, base, command, prepare)
@@ -118,12 +128,17 @@ class Writer:
         if self.purge:
             self.catalogue.forget_unused_origins()
         self.catalogue.into_one_file()
-        with ThreadPoolExecutor(1, "hash") as hashing:
-            checksum = hashing.submit(_flush_hashed, self.work / "catalogue.sqlite")
-            derived = derive(
-                self.library, number, self.catalogue, base, progress, fresh_text=self.purge
-            )
-        manifest = self._publish(number, derived, checksum.result(), progress)
+        self._checksums.begin_flushed(self.work / "catalogue.sqlite")
+        derived = derive(
+            self.library,
+            number,
+            self.catalogue,
+            base,
+            self._checksums,
+            progress,
+            fresh_text=self.purge,
+        )
+        manifest = self._publish(number, derived, progress)
         self._end()
         # A damaged generation is of no use to anybody who has not opened it yet.
         collect(self.library, manifest, 0.0 if self.purge or self.rebuild else GRACE_SECONDS)
@@ -138,10 +153,7 @@ class Writer:
         _drop_work(self.library)
         self.ended = True
 
-    def _publish(
-        self, number: int, derived: Derived, checksum: str, progress: Progress
-    ) -> Manifest:
-        """``checksum`` is that of the work catalogue, which is flushed."""
+    def _publish(self, number: int, derived: Derived, progress: Progress) -> Manifest:
         library, catalogue = self.library, self.catalogue
         files: dict[str, FileRecord] = {}
         appended = catalogue.append_files()
@@ -155,6 +167,7 @@ class Writer:
         catalogue.close()
         name = f"catalogue/{number:06d}.sqlite"
         source, target = self.work / "catalogue.sqlite", library / name
+        checksum = self._checksums.of(source)  # and it is flushed
         target.parent.mkdir(exist_ok=True)
         target.unlink(missing_ok=True)
         link_or_copy(source, target)
@@ -168,7 +181,8 @@ class Writer:
                     bar(kept.size)
                 else:
                     size = (library / path).stat().st_size
-                    files[path] = FileRecord(size, sha256_of(library / path, bar))
+                    files[path] = FileRecord(size, self._checksums.of(library / path))
+                    bar(size)
         manifest = Manifest(
             number=number,
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -228,16 +242,17 @@ def writing(
                 raise
         if repair:
             base = newest_intact(library)
-        writer = Writer(library, base, command, prepare, repair)
-        try:
-            yield writer
-        finally:
-            writer.catalogue.close()
-            if not writer.worth_keeping and not writer.ended:
-                _drop_work(library)
-                if base is None:
-                    for folder in layout.FOLDERS:
-                        shutil.rmtree(library / folder, ignore_errors=True)
+        with Checksums() as checksums:
+            writer = Writer(library, base, command, prepare, repair, checksums)
+            try:
+                yield writer
+            finally:
+                writer.catalogue.close()
+                if not writer.worth_keeping and not writer.ended:
+                    _drop_work(library)
+                    if base is None:
+                        for folder in layout.FOLDERS:
+                            shutil.rmtree(library / folder, ignore_errors=True)
     finally:
         lock.release()
         if not (library / layout.CURRENT).exists() and not (library / layout.WORK).exists():
@@ -361,12 +376,6 @@ def _begin(library: Path, base: Manifest | None, command: Command, prepare: Prep
     flush_file(target)
     part.replace(library / layout.WORK)
     flush_folder(library)
-
-
-def _flush_hashed(path: Path) -> str:
-    """Bring a file to the disk; its SHA-256, in hexadecimal."""
-    flush_file(path)
-    return sha256_of(path)
 
 
 def _files_below(library: Path, folder: str) -> list[str]:

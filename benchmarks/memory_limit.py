@@ -64,11 +64,11 @@ def forget(folder: Path) -> float:
                 os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
             finally:
                 os.close(file)
-            left += _cached(path)
+            left += cached(path)
     return left / 1e6
 
 
-def _cached(path: Path) -> int:
+def cached(path: Path) -> int:
     """Bytes of a file that are in the page cache (``mincore``)."""
     mapped = np.memmap(path, np.uint8, "r")
     pages = np.zeros(-(-len(mapped) // mmap.PAGESIZE), np.uint8)

@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.memory_limit import cached, forget
+from medclip_search.encoders.base import Space
+from medclip_search.indexes.vectors import VectorIndex, build_vector_index
 from medclip_search.indexes.vectors.ahead import _WILL_NEED, _advise, _pages
 
 
@@ -33,6 +36,25 @@ def test_the_pages_asked_for_hold_just_the_rows(tmp_path: Path, width: int, chos
         advise = _advise()
         assert advise is not None
         assert all(advise(start, length, _WILL_NEED) == 0 for start, length in asked.tolist())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is asked of the system")
+def test_a_search_brings_little_else_than_its_rows_into_memory(tmp_path: Path) -> None:
+    path, index = tmp_path / "rows" / "rows.f16", tmp_path / "index"
+    path.parent.mkdir()
+    index.mkdir()
+    made = np.random.default_rng(0).standard_normal((8192, 512)).astype(np.float16)
+    path.write_bytes(made.tobytes())
+    rows = np.memmap(path, np.float16, "r", shape=made.shape)
+    space = Space("test", 512)
+    build_vector_index(rows, np.arange(len(rows)), index, space=space, engine="faiss")
+    del rows
+    assert forget(path.parent) == 0
+    opened = VectorIndex.open(index, np.memmap(path, np.float16, "r", shape=made.shape))
+    assert opened.search(made[77], 10)[0][0] == 77
+    assert all((opened.vector(key) == made[key]).all() for key in range(0, len(made), 256))
+    del opened
+    assert cached(path) < made.nbytes / 3
 
 
 def test_of_no_rows_no_page_is_asked_for() -> None:

@@ -103,7 +103,8 @@ class Catalogue:
             )
             schema.refuse_newer(connection, str(path))
             schema.show_as_newest(connection)
-            connection.execute("PRAGMA mmap_size = 1073741824")
+            # Not mapped: a card's pages lie scattered, and of a mapped file the system reads as
+            # much around each as the disk is set for, which may be megabytes.
             return cls(connection)
         except sqlite3.Error as error:
             raise LibraryDamagedError(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from medclip_search.indexes.vectors import exact, faiss_ivf
-from medclip_search.indexes.vectors.ahead import Ahead
+from medclip_search.indexes.vectors.ahead import Ahead, scattered
 from medclip_search.indexes.vectors.cosine import Doubles, Flags
 from medclip_search.indexes.vectors.files import (
     INVERSE_LENGTHS,
@@ -64,6 +64,7 @@ class VectorIndex:
         self._ivf: _Ivf | None = None
         if description.engine == "faiss" and faiss_ivf.present():
             self._ivf = _Ivf(folder, description, self._keys)
+            scattered(self._rows)  # which no search reads from end to end
 
     @classmethod
     def open(cls, folder: Path, rows: NDArray[np.float16]) -> Self:
@@ -168,10 +169,11 @@ class VectorIndex:
     def _mean_direction(self) -> Doubles:
         live = np.flatnonzero(self._keys >= 0)
         some = live[:: max(1, -(-len(live) // SAMPLED))]
-        total = sum(
-            (block.sum(axis=0) for block in self._cosine.row_directions(self._rows, some)),
-            np.zeros(self._description.dimension),
-        )
+        with self._reading(some):
+            total = sum(
+                (block.sum(axis=0) for block in self._cosine.row_directions(self._rows, some)),
+                np.zeros(self._description.dimension),
+            )
         return np.asarray(total / max(1, len(some)))
 
     def pairwise(self, keys_a: ArrayLike, keys_b: ArrayLike) -> Floats:

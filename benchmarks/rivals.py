@@ -194,15 +194,18 @@ def compare_vectors(library: Path, count: int, clock: Clock) -> None:
     true = truth(opened, queries, passing)
     rows = opened.rows.nbytes / 1e6
     opened.generation.close()
-    costs, tells = [], []
-    for kind in installed(VECTORS):
+    kinds, tells = list(installed(VECTORS)), []
+    print("\n| vectors | build | private memory | mapped | disk | filter |")
+    print("|---|---|---|---|---|---|")
+    for kind in kinds:
         with tempfile.TemporaryDirectory(dir=library.parent) as folder:
             seconds = apart(built, library, kind, Path(folder), clock)
             answered, held = apart(vectors_asked, library, kind, Path(folder), queries, true, clock)
             disk = size(Path(folder)) + (rows if kind.reads_rows else 0)
-        costs.append(
+        print(
             f"| {kind.name} | {seconds:,.0f} s | {held.private:,.0f} MB | {held.mapped:,.0f} MB "
-            f"| {disk:,.0f} MB | {kind.filters} |"
+            f"| {disk:,.0f} MB | {kind.filters} |",
+            flush=True,
         )
         shown = (
             f"{one.recall:.4f}, {one.p50:.2f} ms, {one.p99:.2f} ms"
@@ -210,10 +213,6 @@ def compare_vectors(library: Path, count: int, clock: Clock) -> None:
             for one in answered.values()
         )
         tells.append(f"| {kind.name} | {' | '.join(shown)} |")
-    print(
-        "\n| vectors | build | private memory | mapped | disk | filter |\n|---|---|---|---|---|---|"
-    )
-    print("\n".join(costs))
     print(f"\nRecall@{K}, p50, p99 of one query at a time (width):\n")
     print(f"| vectors | {' | '.join(passing)} |\n|---|{'---|' * len(passing)}")
     print("\n".join(tells))
@@ -222,19 +221,19 @@ def compare_vectors(library: Path, count: int, clock: Clock) -> None:
 def compare_captions(library: Path, count: int, clock: Clock) -> None:
     """Print a table of what each index of captions takes, and how long an answer does."""
     asked = questions(library, count + _WARM_UP)
-    lines = []
-    for kind in installed(CAPTIONS):
+    kinds = list(installed(CAPTIONS))
+    print(f"\n| captions, best {K} | build | private memory | mapped | disk | p50 | p99 |")
+    print("|---|---|---|---|---|---|---|")
+    for kind in kinds:
         with tempfile.TemporaryDirectory(dir=library.parent) as folder:
             seconds = apart(built, library, kind, Path(folder), clock)
             p50, p99, held = apart(captions_asked, library, kind, Path(folder), asked, clock)
             disk = size(Path(folder))
-        lines.append(
+        print(
             f"| {kind.name} | {seconds:,.0f} s | {held.private:,.0f} MB | {held.mapped:,.0f} MB "
-            f"| {disk:,.0f} MB | {p50:.2f} ms | {p99:.2f} ms |"
+            f"| {disk:,.0f} MB | {p50:.2f} ms | {p99:.2f} ms |",
+            flush=True,
         )
-    print(f"\n| captions, best {K} | build | private memory | mapped | disk | p50 | p99 |")
-    print("|---|---|---|---|---|---|---|")
-    print("\n".join(lines))
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ def markdown(lines: Iterable[str]) -> str:
         kind = line[:1] if line[:1] in ("|", "!", "") else "printed"
         if kind and kind != before:
             told.append("")
-        before = kind or before
+        before = kind
         if line:
             told.append(f"    {line}" if kind == "printed" else line)
     return "\n".join([*told, "", ""])

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,6 +28,7 @@ from medclip_search.library.writer import Writer, new_append_path
 from medclip_search.progress import Progress
 
 _COMMIT = 128  # images between two commits: what a kill can cost
+_BATCHES_AHEAD = 1  # given to the encoder beside the one that it works on
 _WORKERS = max(2, min(8, os.cpu_count() or 2))
 
 
@@ -83,7 +84,6 @@ def embed(
     count = 0
     own = {space.name for space in encoder.spaces} if encoder is not None else set()
     spaces = [record for record in catalogue.encoded_spaces() if record.space.name in own]
-    size = encoder.batch_size if encoder is not None else _COMMIT
     with ExitStack() as stack:
         files = {
             record.space.name: stack.enter_context(
@@ -127,30 +127,22 @@ def embed(
                     catalogue.count_block("thumbnails", pictures)
 
         fresh: list[tuple[_Decoded, _Vectors]] = []
-        batch: list[_Decoded] = []
         everything = _decoded(_all_pending(writer), encoder, spaces)
-        for item in _with_end(everything):
+        for item in stack.enter_context(closing(_encoded(everything, encoder))):
             if isinstance(item, Skipped):
                 report(item)
-            elif item is not None and not item.wanting and not item.thumbnail:
-                catalogue.mark_unchanged(item.pending.key, item.pending.stat)
-            elif item is not None and item.pixels is None:
-                fresh.append((item, {}))
-            elif item is not None:
-                batch.append(item)
-            if encoder is not None and batch and (item is None or len(batch) == size):
-                for decoded, vectors in zip(batch, _encode(encoder, batch), strict=True):
-                    if vectors is None:
-                        report(_skipped(decoded.pending, "the encoder gave no finite vector", ""))
-                    else:
-                        fresh.append((decoded, vectors))
-                        count += 1
-                batch = []
-            if item is None or len(fresh) >= _COMMIT:
+            else:
+                decoded, vectors = item
+                if not decoded.wanting and not decoded.thumbnail:
+                    catalogue.mark_unchanged(decoded.pending.key, decoded.pending.stat)
+                else:
+                    fresh.append((decoded, vectors))
+                    count += decoded.pixels is not None
+            if len(fresh) >= _COMMIT:
                 commit(fresh)
                 fresh = []
-            if item is not None:
-                advance(1)
+            advance(1)
+        commit(fresh)
     return count
 
 
@@ -161,9 +153,55 @@ def _all_pending(writer: Writer) -> Iterator[Pending]:
         last = some[-1].key
 
 
-def _with_end(items: Iterator[_Decoded | Skipped]) -> Iterator[_Decoded | Skipped | None]:
-    yield from items
-    yield None
+def _encoded(
+    items: Iterator[_Decoded | Skipped], encoder: Encoder | None
+) -> Generator[Skipped | tuple[_Decoded, _Vectors]]:
+    """What was decoded, with its vectors; none where no space wants any.
+
+    The encoder has a thread of its own and always the next batch waiting, so that it goes on while
+    the reader writes what it gave.
+    """
+    if encoder is None:
+        yield from (item if isinstance(item, Skipped) else (item, {}) for item in items)
+        return
+    with ThreadPoolExecutor(1, "encode") as pool:
+        batch: list[_Decoded] = []
+        running: deque[tuple[list[_Decoded], Future[list[_Vectors | None]]]] = deque()
+
+        def begin() -> None:
+            pixels = np.stack([one.pixels for one in batch if one.pixels is not None])
+            running.append((batch, pool.submit(_encode, encoder, pixels)))
+
+        try:
+            for item in items:
+                if isinstance(item, Skipped):
+                    yield item
+                elif item.pixels is None:
+                    yield item, {}
+                else:
+                    batch.append(item)
+                if len(batch) == encoder.batch_size:
+                    begin()
+                    batch = []
+                while len(running) > _BATCHES_AHEAD:
+                    yield from _taken(*running.popleft())
+            if batch:
+                begin()
+            while running:
+                yield from _taken(*running.popleft())
+        finally:
+            for _, future in running:
+                future.cancel()
+
+
+def _taken(
+    batch: list[_Decoded], encoded: Future[list[_Vectors | None]]
+) -> Iterator[Skipped | tuple[_Decoded, _Vectors]]:
+    for decoded, vectors in zip(batch, encoded.result(), strict=True):
+        if vectors is None:
+            yield _skipped(decoded.pending, "the encoder gave no finite vector", "")
+        else:
+            yield decoded, vectors
 
 
 def _decoded(
@@ -221,12 +259,12 @@ def _skipped(pending: Pending, reason: str, remedy: str) -> Skipped:
     return Skipped(f"{where}{frame}", reason, remedy, dropped=False)
 
 
-def _encode(encoder: Encoder, batch: list[_Decoded]) -> list[_Vectors | None]:
-    spaces = encoder.encode_images(np.stack([d.pixels for d in batch if d.pixels is not None]))
+def _encode(encoder: Encoder, pixels: NDArray[np.float32]) -> list[_Vectors | None]:
+    spaces = encoder.encode_images(pixels)
     with np.errstate(over="ignore"):
         half = {name: vectors.astype(np.float16) for name, vectors in spaces.items()}
     finite = np.all([np.isfinite(vectors).all(axis=1) for vectors in half.values()], axis=0)
     return [
         {name: vectors[i] for name, vectors in half.items()} if finite[i] else None
-        for i in range(len(batch))
+        for i in range(len(pixels))
     ]

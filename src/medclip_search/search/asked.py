@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from medclip_search.search.encoding import Encoded
 from medclip_search.search.expand import Expansion
 from medclip_search.search.facets import Counted
 from medclip_search.search.function_words import silent
-from medclip_search.search.fuse import RankedList, completed, fuse, weighted
+from medclip_search.search.fuse import RankedList, candidates, completed, fuse, weighted
 from medclip_search.search.query import Query
 from medclip_search.search.snapshot import Snapshot
 from medclip_search.search.together import together
@@ -70,31 +71,70 @@ class Asked:
         return matched & columns.live
 
     def ranking(
-        self, depth: int, allowed: Mask | None
+        self, depth: int, allowed: Mask | None, pictured: Sequence[RankedList] | None = None
     ) -> tuple[list[RankedList], Keys, NDArray[np.float64]]:
-        """The lists, so deep, and their fusion: keys and scores, best first."""
+        """The lists, so deep, and their fusion: keys and scores, best first.
+
+        ``pictured`` are what the parts of ``pictured`` give, where they were asked already.
+        """
         order = self.generation.columns.order
-        lists = completed(self._lists(depth, allowed), order)
+        if pictured is None:
+            pictured = [one for part in together(self.pictured(depth, allowed)) for one in part]
+        lists = completed(self._lists(depth, allowed, pictured), order)
         if self.combiner is not None and self.query.fusion == "convex":
             lists = self.combiner.weighed(lists)
         return lists, *fuse(lists, order, self.query.fusion)
 
-    def _lists(self, depth: int, allowed: Mask | None) -> list[RankedList]:
+    def pictured(self, depth: int, allowed: Mask | None) -> list[Callable[[], list[RankedList]]]:
+        """What gives the lists of each image and vector; they may be asked together."""
+        query, ask = self.query, (depth, allowed)
+
+        def lists_of(part: str, at: int, vector: Any) -> list[RankedList]:
+            if part == "image":
+                found = retrieve.image_lists(self.generation, vector, *ask)
+            else:
+                found = retrieve.vector_lists(self.generation, vector, query.space, *ask)
+            return weighted(found, query.weight(part, at))
+
+        asked: dict[str, Sequence[Any]] = {
+            "image": self.encoded.images,
+            "vector": cast("tuple[Floats, ...]", query.vector),
+        }
+        return [
+            partial(lists_of, part, at, vector)
+            for part, vectors in asked.items()
+            for at, vector in enumerate(vectors)
+        ]
+
+    def _worded(
+        self, depth: int, allowed: Mask | None, pictured: Sequence[RankedList]
+    ) -> list[RankedList]:
+        """The lists of the texts; what the pictured cases score by words is looked up meanwhile."""
+        near = candidates(pictured)
+        texts = tuple(zip(self.query.text, self.encoded.words, self.expanded, strict=True))
+        searches: list[Callable[[], list[RankedList]]] = []
+        scores: list[Callable[[], NDArray[np.float32]]] = []
+        for text, meant, more in texts:
+            ask = (text, meant, depth, allowed, more.also)
+            searches.append(partial(retrieve.words_lists, self.generation, *ask))
+            if len(near):
+                score = retrieve.words_score(self.generation, text, more.also)
+                scores.append(partial(score, near))
+        done: list[Any] = together([*searches, *scores])
+        lists: list[RankedList] = []
+        for at in range(len(texts)):
+            found: list[RankedList] = done[at]
+            if len(near):
+                known = done[len(texts) + at]
+                found = [one.knowing(near, known) if one.name == "words" else one for one in found]
+            lists += weighted(found, self.query.weight("words", at))
+        return lists
+
+    def _lists(
+        self, depth: int, allowed: Mask | None, pictured: Sequence[RankedList]
+    ) -> list[RankedList]:
         generation, query = self.generation, self.query
-        parts: list[Callable[[], list[RankedList]]] = []
-
-        def ask(part: str, at: int, how: Callable[..., list[RankedList]], *asked: object) -> None:
-            weight = query.weight(part, at)
-            parts.append(lambda: weighted(how(generation, *asked), weight))
-
-        words = zip(query.text, self.encoded.words, self.expanded, strict=True)
-        for at, (text, meant, more) in enumerate(words):
-            ask("words", at, retrieve.words_lists, text, meant, depth, allowed, more.also)
-        for at, vectors in enumerate(self.encoded.images):
-            ask("image", at, retrieve.image_lists, vectors, depth, allowed)
-        for at, vector in enumerate(cast("tuple[Floats, ...]", query.vector)):
-            ask("vector", at, retrieve.vector_lists, vector, query.space, depth, allowed)
-        lists = [one for found in together(parts) for one in found]
+        lists = [*self._worded(depth, allowed, pictured), *pictured]
         if self.browses:
             passing = generation.columns.live if allowed is None else allowed
             lists.append(retrieve.filter_list(generation, passing, depth, query.sort))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ from medclip_search.search.rerank import Reranked, rerank
 from medclip_search.search.snapshot import Snapshot
 from medclip_search.search.steer import Steered, steer
 from medclip_search.search.suggest import suggest
+from medclip_search.search.together import together
 from medclip_search.search.weighing import Given
 
 if TYPE_CHECKING:
@@ -81,9 +83,13 @@ def search(
             else "No case passes the filters."
         )
     depth = _depth(query, int(k), start, steered=bool(liked or disliked or tray))
-    expanded = [expansion(generation, query, text, allowed, synonyms) for text in query.text]
-    asked = Asked(generation, query, encoded(generation, query, notes), expanded, liked, combiner)
-    lists, keys, scores = asked.ranking(depth, allowed)
+    asked = Asked(generation, query, encoded(generation, query, notes), (), liked, combiner)
+    expand = [partial(expansion, generation, query, text, allowed, synonyms) for text in query.text]
+    done: list[Any] = together([*expand, *asked.pictured(depth, allowed)])
+    expanded: list[Expansion] = done[: len(expand)]
+    pictured = [one for part in done[len(expand) :] for one in part]
+    asked = replace(asked, expanded=expanded)
+    lists, keys, scores = asked.ranking(depth, allowed, pictured)
     notes += asked.notes(lists)
     known = known_item_first(generation, query, lists, keys, scores)
     scores = known.scores

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from medclip_search.cases import Case
 from medclip_search.indexes.text import TextIndex
+from medclip_search.indexes.text.analyser import terms_of_word
 from medclip_search.search import weighing
 from medclip_search.search.feedback import TermWeight
 from medclip_search.search.hits import FeedbackEvidence, ListEvidence
@@ -73,7 +74,7 @@ def matched_words(case: Case, wanted: Sequence[str], text: TextIndex) -> list[st
     held = set(text.terms(" ".join((case.caption, *case.keywords))))
     found: dict[str, tuple[int, str]] = {}
     for word in (word for one in wanted for word in re.findall(r"\w+", one)):
-        terms = text.terms(word)
+        terms = terms_of_word(word)
         if terms and held.issuperset(terms):
             found.setdefault(terms[0], (text.document_frequency(terms[0]), word))
     return [word for _, word in sorted(found.values())][:_MOST_WORDS]

@@ -72,6 +72,19 @@ class RankedList:
     score: Callable[[Keys], NDArray[np.float32]] | None = field(default=None, compare=False)
     listed: NDArray[np.bool_] | None = None
 
+    def knowing(self, keys: Keys, scores: NDArray[np.float32]) -> RankedList:
+        """The same list, with the exact scores of some cases, their keys rising, known already."""
+
+        def score(wanted: Keys) -> NDArray[np.float32]:
+            at, known = _places(keys, wanted)
+            found = np.full(len(wanted), np.nan, np.float32)
+            found[known] = scores[at[known]]
+            if self.score is not None and not known.all():
+                found[~known] = self.score(wanted[~known])
+            return found
+
+        return replace(self, score=score)
+
     def shares(self, fusion: Fusion, total: float) -> Doubles:
         """What the list adds to the score of each of its cases, (n,).
 
@@ -104,8 +117,8 @@ def completed(lists: Sequence[RankedList], order: NDArray[np.int32]) -> list[Ran
 
     A list that found nothing at all stays empty.
     """
-    candidates = _candidates(lists)
-    return together([partial(_complete, one, candidates, order) for one in lists])
+    every = candidates(lists)
+    return together([partial(_complete, one, every, order) for one in lists])
 
 
 def weighted(lists: Sequence[RankedList], weight: float) -> list[RankedList]:
@@ -125,7 +138,7 @@ def fuse(
 
     A single list keeps its own order.
     """
-    keys = _candidates(lists)
+    keys = candidates(lists)
     scores = np.zeros(len(keys))
     total = total_weight(lists)
     for one in lists:
@@ -161,7 +174,8 @@ def _weightiest(one: ListEvidence) -> tuple[float, str, float]:
     return (-one.share, one.name, one.rank or np.inf)
 
 
-def _candidates(lists: Sequence[RankedList]) -> Keys:
+def candidates(lists: Sequence[RankedList]) -> Keys:
+    """The keys, rising, of all cases that a wanted list brings."""
     wanted = [one.keys for one in lists if not one.unwanted]
     return np.unique(np.concatenate(wanted)) if wanted else np.empty(0, np.int64)
 

@@ -7,7 +7,7 @@ it, so that a library with many spaces does not hear images more than words.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -234,8 +234,14 @@ def _words(
     index = snapshot.text
     keys, scores = index.search(text, depth, allowed, snapshot.columns.order, also, silent())
     scale = _bm25_scale(index.full_score(text, also), scores)
-    score = partial(index.score, text, also=also, silent=silent())
-    return RankedList("words", keys, scores, scale=scale, score=score)
+    return RankedList("words", keys, scores, scale=scale, score=words_score(snapshot, text, also))
+
+
+def words_score(
+    snapshot: Snapshot, text: str, also: Also = ALONE
+) -> Callable[[Keys], NDArray[np.float32]]:
+    """What any cases score for a text in the list ``words``."""
+    return partial(snapshot.text.score, text, also=also, silent=silent())
 
 
 def _bm25_scale(full: float, scores: NDArray[np.float32]) -> Scale:

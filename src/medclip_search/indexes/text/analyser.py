@@ -7,7 +7,7 @@ words are taken out: "no pneumothorax" keeps its "no".
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 import tantivy
 
@@ -47,6 +47,12 @@ def terms(text: str) -> list[str]:
     """The terms of a text in their order, repeated ones repeated."""
     found: list[str] = analyser().analyze(sound(text))
     return found
+
+
+@lru_cache(1 << 12)
+def terms_of_word(word: str) -> tuple[str, ...]:
+    """The terms of one word, remembered: every card of a page is asked for the same ones."""
+    return tuple(terms(word))
 
 
 def folded_words(text: str) -> list[str]:

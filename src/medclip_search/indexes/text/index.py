@@ -366,7 +366,8 @@ class TextIndex:
                 share, allowed = 1.0, None
         if k < 1 or not size or not share:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        limit = min(size, int(1.2 * k / share) + SPARE)
+        limit = min(size, k if share == 1 else int(1.2 * k / share))
+        limit = min(size, limit + SPARE)
         while True:
             keys, found = self._fetch(query, limit)
             fetched = len(keys)

@@ -120,7 +120,8 @@ class Compiler:
     def common(self, words: str, silent: Set[str], also: Also = ALONE) -> dict[str, float]:
         """The ``silent`` terms of plain words that very many cases have, where others tell more.
 
-        Each with its weight.
+        Each with its weight. One that fewer cases have than any of the others would outweigh them,
+        and takes no longer to walk through: it is an ordinary word.
         """
         tree = parse(words)
         asked = dict.fromkeys(plain_terms(tree))
@@ -130,9 +131,15 @@ class Compiler:
             for term in asked
             if term in silent and term not in forms and self.frequency("caption", term) > COMMON
         }
-        if not found or not _only_words(tree) or not any(map(self.known, asked.keys() - found)):
+        others = [
+            self.frequency("caption", term)
+            for term in asked.keys() - found
+            if found and self.known(term)
+        ]
+        if not others or not _only_words(tree):
             return {}
-        return found
+        rarest = min(others)
+        return {t: weight for t, weight in found.items() if self.frequency("caption", t) > rarest}
 
     def _compile(
         self,

@@ -382,10 +382,12 @@ class TextIndex:
             if complete or fetched < limit or limit >= size:
                 break
             limit = min(size, limit * 4)
+        best = _first(keys, scores, k, order)
         if then:
-            keys, found = keys[:k], found[:k]
+            keys, found = keys[best], found[best]
             scores = _rounded(found + self._score(then, keys))
-        return _in_order(keys, scores, most, order)
+            best = _first(keys, scores, most, order)
+        return keys[best], scores[best]
 
     def _among(self, query: tantivy.Query, keys: Keys) -> tantivy.Query:
         """The query, of these cases alone; it adds nothing to a score."""
@@ -440,11 +442,10 @@ def _rounded(scores: Doubles) -> Scores:
     return np.round(scores, DECIMALS).astype(np.float32)
 
 
-def _in_order(keys: Keys, scores: Scores, k: int, order: Order | None) -> tuple[Keys, Scores]:
-    """The best ``k``, best first."""
+def _first(keys: Keys, scores: Scores, k: int, order: Order | None) -> Keys:
+    """Where the best ``k`` stand, best first."""
     ties = keys if order is None else order[keys]
-    best = np.lexsort((ties, -scores))[:k]
-    return keys[best], scores[best]
+    return np.lexsort((ties, -scores))[:k]
 
 
 def _all_keys(searcher: tantivy.Searcher, query: tantivy.Query, most: int | None = None) -> Keys:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
@@ -25,6 +29,39 @@ def test_what_a_part_raises_is_raised() -> None:
 
     with pytest.raises(ValueError, match="no such space"):
         together([lambda: "words", fails])
+
+
+def test_when_a_part_fails_no_other_is_at_work_any_more() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def fails() -> None:
+        assert begun.wait(20)
+        raise ValueError("no such space")
+
+    def reads() -> None:
+        begun.set()
+        time.sleep(0.2)
+        ended.set()
+
+    with pytest.raises(ValueError, match="no such space"):
+        together([fails, reads, reads])
+    assert ended.is_set()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_process_that_was_forked_off_has_threads_of_its_own() -> None:
+    code = (
+        "import os, signal\n"
+        "from medclip_search.search.together import together\n"
+        "together([int, int])\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    signal.alarm(20)\n"
+        "    os._exit(together([int, lambda: 7])[1])\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "7"
 
 
 def test_one_part_is_done_by_the_calling_thread() -> None:

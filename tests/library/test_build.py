@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -353,6 +354,23 @@ def test_a_removal_does_not_publish_half_of_a_stopped_build(library: Path, tmp_p
         assert len(opened) == 24
     assert build(library).cases == 34
     assert remove(library, ids=["fig-001"]) == 1
+
+
+def test_a_build_that_is_stopped_leaves_no_thread_at_work(library: Path, tmp_path: Path) -> None:
+    more = write_folder(tmp_path / "more", range(30, 34))
+    (more / "a-torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+
+    def stop(_: Skipped) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        build(library, [spec(more, "more")], report=stop)
+    assert caught.tb  # while a debugger, or whoever caught it, looks at where it was stopped
+    at_work = [one.name for one in threading.enumerate() if one.name.startswith(_WORKERS)]
+    assert at_work == []
+
+
+_WORKERS = ("decode", "encode", "hash", "checksums")
 
 
 def test_rows_hold_the_encoders_raw_output(library: Path) -> None:

@@ -127,8 +127,8 @@ def embed(
                     catalogue.count_block("thumbnails", pictures)
 
         fresh: list[tuple[_Decoded, _Vectors]] = []
-        everything = _decoded(_all_pending(writer), encoder, spaces)
-        for item in stack.enter_context(closing(_encoded(everything, encoder))):
+        decoding = stack.enter_context(closing(_decoded(_all_pending(writer), encoder, spaces)))
+        for item in stack.enter_context(closing(_encoded(decoding, encoder))):
             if isinstance(item, Skipped):
                 report(item)
             else:
@@ -206,7 +206,7 @@ def _taken(
 
 def _decoded(
     pending: Iterator[Pending], encoder: Encoder | None, spaces: list[SpaceRecord]
-) -> Iterator[_Decoded | Skipped]:
+) -> Generator[_Decoded | Skipped]:
     """Decode in threads, a bounded window ahead of the reader, in the order of ``pending``."""
     window = (2 * encoder.batch_size if encoder is not None else 0) + _WORKERS
     numbers = frozenset(record.number for record in spaces)

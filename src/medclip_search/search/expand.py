@@ -178,7 +178,9 @@ def misspelt(term: str, others: Set[str], frequency: Callable[[str], int]) -> bo
     if len(term) < SHORT:  # MR is no slip for MRI
         return False
     most = frequency(term) * MISSPELT
-    return any(_is_a_slip(term, other) and frequency(other) >= most for other in others)
+    first = term[:1]  # looked at here, for there are hundreds of others
+    alike = (other for other in others if other[:1] == first and _is_a_slip(term, other))
+    return any(frequency(other) >= most for other in alike)
 
 
 def _is_a_slip(one: str, other: str) -> bool:
@@ -186,14 +188,14 @@ def _is_a_slip(one: str, other: str) -> bool:
 
     Never the first one, which is seldom mistaken: ``bright`` is no slip for ``right``.
     """
-    if one[:1] != other[:1] or abs(len(one) - len(other)) > 1:
+    if abs(len(one) - len(other)) > 1:
         return False
     start = _alike(one, other)
     one, other = one[start:], other[start:]
     end = _alike(one[::-1], other[::-1])
     one, other = one[: len(one) - end], other[: len(other) - end]
     exchanged = len(one) == 2 and one == other[::-1]
-    return max(len(one), len(other)) == 1 or exchanged
+    return start > 0 and (max(len(one), len(other)) == 1 or exchanged)
 
 
 def _alike(one: str, other: str) -> int:

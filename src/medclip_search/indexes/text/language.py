@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 
 DEEPEST = 20
 """Brackets nested deeper than this are read as spaces."""
@@ -80,6 +81,9 @@ LONGEST_WORD = 80
 MOST_WILD = 5
 """A word of more stars and question marks is no pattern."""
 
+_SHORT = 1000
+"""Longer texts are not remembered, in letters."""
+
 _OPERANDS = ("phrase", "open", "word", "field")
 
 _Token = tuple[str, str]
@@ -87,7 +91,14 @@ _Token = tuple[str, str]
 
 def parse(text: str) -> Group:
     """The clauses of a query text. Never raises."""
+    return _parse_short(text) if len(text) <= _SHORT else _parse(text)
+
+
+def _parse(text: str) -> Group:
     return _Parser(_tokens(text)).group(0)
+
+
+_parse_short = lru_cache(256)(_parse)  # one search asks for the clauses of its text several times
 
 
 def faults(text: str) -> list[str]:

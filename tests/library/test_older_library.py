@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -102,3 +104,21 @@ def test_what_is_changed_after_it_is_what_was_meant(older: Path, tmp_path: Path)
         [(key,)] = connection.execute("SELECT key FROM cases WHERE id = 'fig-026'")
         assert key > 1000
     assert not [finding for finding in verify(older) if finding.damage]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files: no disk is filled")
+def test_where_it_cannot_be_brought_up_to_date_nothing_is_left_behind(older: Path) -> None:
+    import resource
+
+    before = told(older)
+    most = (older / layout.read_current(older).catalogue).stat().st_size + 4096
+    failed = subprocess.run(
+        [sys.executable, "-m", "medclip_search", "build", str(older)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+        capture_output=True,
+        text=True,
+    )
+    assert "disk I/O error" in failed.stderr
+    assert not list(older.glob("work*"))
+    assert told(older) == before
+    assert build(older).published

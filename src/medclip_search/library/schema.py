@@ -227,6 +227,8 @@ def migrate(connection: sqlite3.Connection, name: str, steps: Sequence[str] = ST
                 f"BEGIN; {steps[version]}; PRAGMA user_version = {version + 1}; COMMIT;"
             )
         except sqlite3.Error:
-            connection.execute("ROLLBACK")
+            # A full disk has rolled back already; its error is the one to tell.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             raise
     return 0 < before < len(steps)

@@ -361,18 +361,19 @@ def _begin(library: Path, base: Manifest | None, command: Command, prepare: Prep
                 f"{library}: {base.catalogue} is damaged; run 'medclip-search build {library} "
                 "--repair'"
             )
-    catalogue = WorkCatalogue.open_work(target)
     try:
-        if base is None:
-            catalogue.set_fact("library", uuid4().hex)
-        catalogue.begin_changes()
-        prepare(catalogue)
-        catalogue.into_one_file()
+        catalogue = WorkCatalogue.open_work(target)
+        try:
+            if base is None:
+                catalogue.set_fact("library", uuid4().hex)
+            catalogue.begin_changes()
+            prepare(catalogue)
+            catalogue.into_one_file()
+        finally:
+            catalogue.close()
     except BaseException:
-        catalogue.close()
         shutil.rmtree(part, ignore_errors=True)
         raise
-    catalogue.close()
     flush_file(target)
     part.replace(library / layout.WORK)
     flush_folder(library)

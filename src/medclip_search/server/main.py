@@ -26,7 +26,6 @@ from medclip_search.state import State
 
 API = "/api/v1"
 
-_SWITCH_S = 0.0005
 _GRACE_S = 3  # what a request under way gets when the server is told to end
 
 
@@ -56,9 +55,6 @@ def serve(
         listening = _listen(host, port)
         # Searches run beside one another, and their products are small: more threads than one for
         # each of them wait for one another, and take many times as long.
-        # An index that has found its answers waits that long for another search's Python: the usual
-        # 5 ms are as long as the finding.
-        sys.setswitchinterval(_SWITCH_S)
         with listening, threadpool_limits(1, user_api="blas"):
             port = listening.getsockname()[1]
             _configure_streamlit(host, port)

@@ -52,7 +52,8 @@ function drawField(root, field, send) {
       row.append(box, make("span", "label"), make("span", "bar"), make("span", "count"));
       row.parts = { box, label: row.children[1], bar: row.children[2], count: row.children[3] };
     }
-    row.parts.box.checked = field.chosen.includes(value);
+    const turned = unanswered(root).filter((one) => one.field === field.name && one.value === value).length;
+    row.parts.box.checked = field.chosen.includes(value) !== Boolean(turned % 2);
     row.parts.label.textContent = label;
     row.parts.label.title = label;
     row.parts.bar.style.setProperty("--share", count / most);

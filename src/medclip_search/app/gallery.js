@@ -74,7 +74,7 @@ function caption(item, brief, whole) {
     kind === 1 || (kind && whole) ? make("mark", kind === 1 ? "typed" : "beside", text) : document.createTextNode(text));
 }
 
-function fill(card, item, data, send) {
+function fill(card, item, data, send, waiting) {
   const { figure, image, none, whole, rank, stack, text, badges, foot, why, acts, buttons } = card.parts;
   card.dataset.id = item.id;
   card.classList.toggle("gone", Boolean(item.gone));
@@ -115,7 +115,8 @@ function fill(card, item, data, send) {
   why.hidden = !item.why;
   for (const name of data.acts) {
     const act = ACTS[name];
-    const pressed = Boolean(item[name]);
+    const last = waiting.findLast((one) => one.act === name && one.id === item.id);
+    const pressed = last ? last.on : Boolean(item[name]);
     let button = buttons[name];
     if (!button) {
       button = make("button", `act ${act.style}`);
@@ -206,12 +207,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
   list.setAttribute("aria-label", data.label);
   const say = gestures(list, data.answered, setTriggerValue);
   const send = (act, id, on = true) => say({ act, id, on });
+  const waiting = unanswered(list);
   // Cards are kept by id, so that a new order moves pictures instead of loading them again.
   const old = [...list.children];
   const kept = new Map(old.map((card) => [card.dataset.id, card]));
   const cards = data.items.map((item) => {
     const card = kept.get(item.id) ?? newCard(send);
-    fill(card, item, data, send);
+    fill(card, item, data, send, waiting);
     return card;
   });
   const [question, page] = data.page ?? [];

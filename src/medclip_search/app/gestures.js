@@ -9,3 +9,6 @@ function gestures(root, answered, trigger) {
     trigger("gesture", { from: sent.from, waiting: [...sent.waiting] });
   };
 }
+
+// What was done and is not in the data yet: an answer to something earlier is not to take it back.
+const unanswered = (root) => root.gestures.waiting.map(([, gesture]) => gesture);

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from medclip_search.library.durable import flush_file, flush_tree, sha256_of
 
 
 class Checksums:
-    """The SHA-256 of files, one after another.
-
-    To be entered: whoever leaves waits for the file at hand, and the rest is dropped.
-    """
+    """The SHA-256 of files, one after another; to be closed."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, "checksums")
@@ -40,15 +35,8 @@ class Checksums:
             self.begin(path)
         return self._found[path].result()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Wait for the file at hand; the rest is dropped."""
         self._pool.shutdown(cancel_futures=True)
 
 

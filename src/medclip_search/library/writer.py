@@ -13,7 +13,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
@@ -242,7 +242,7 @@ def writing(
                 raise
         if repair:
             base = newest_intact(library)
-        with Checksums() as checksums:
+        with closing(Checksums()) as checksums:
             writer = Writer(library, base, command, prepare, repair, checksums)
             try:
                 yield writer

@@ -366,8 +366,7 @@ class TextIndex:
                 share, allowed = 1.0, None
         if k < 1 or not size or not share:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        limit = min(size, k if share == 1 else int(1.2 * k / share))
-        limit = min(size, limit + SPARE)
+        limit = min(size, SPARE + (k if share == 1 else int(1.2 * k / share)))
         while True:
             keys, found = self._fetch(query, limit)
             fetched = len(keys)
@@ -412,7 +411,7 @@ class TextIndex:
     def _score(self, queries: Sequence[tantivy.Query], keys: Keys) -> Doubles:
         """The sums of what queries give these cases, (m,), 0 for no match.
 
-        Each is asked about these cases alone: what has too many is not walked through.
+        A query of one term is looked up for each case; one of several is walked through.
         """
         scores = np.zeros(len(keys))
         if len(keys):

@@ -58,6 +58,9 @@ class Made:
     def thumbnail(self, key: int) -> bytes | None:
         return None
 
+    def captions_of(self, keys: Sequence[int]) -> dict[int, str]:
+        return {key: case.caption for key, case in self.cases(keys).items()}
+
     def cases(self, keys: Sequence[int]) -> dict[int, Case]:
         return {key: make_case(key, self.sentences) for key in keys}
 

@@ -19,6 +19,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,13 @@ from benchmarks.targets import beside, spread
 from medclip_search import Library, Query
 from medclip_search.library.generation import Generation
 from medclip_search.search.asked import Asked
+from medclip_search.search.depth import depth_of
 from medclip_search.search.encoding import Encoded
 from medclip_search.search.expand import expansion
 from medclip_search.search.function_words import silent
 from medclip_search.search.known_item import known_item_first
 from medclip_search.search.reading import read_texts
+from medclip_search.search.together import Once
 
 TOP = 100
 CARDS = 24
@@ -68,10 +71,11 @@ def questions(library: Path, count: int) -> list[str]:
 def ids_by_words(generation: Generation, words: str) -> list[str]:
     """The ids of the best 100, as ``search.engine`` ranks them, without their cards."""
     query, _ = read_texts(generation, Query(text=words))
-    expanded = [expansion(generation, query, text, None) for text in query.text]
+    expanded = [Once(partial(expansion, generation, query, text, None)) for text in query.text]
     nothing = Encoded([{} for _ in query.text], [], [])
     asked = Asked(generation, query, nothing, expanded, [])
-    lists, keys, scores = asked.ranking(4 * TOP, None)
+    depth = depth_of(asked, TOP, None, steered=False, read=False)
+    lists, keys, scores = asked.ranking(depth, None)
     best = known_item_first(generation, query, lists, keys, scores).keys[:TOP].tolist()
     ids = generation.ids_of(best)
     return [ids[key] for key in best]

@@ -88,6 +88,9 @@ class SmallLibrary:
     def cases(self, keys: Sequence[int]) -> dict[int, Case]:
         return {key: self.all_cases[key] for key in keys}
 
+    def captions_of(self, keys: Sequence[int]) -> dict[int, str]:
+        return {key: self.all_cases[key].caption for key in keys}
+
     def thumbnail(self, key: int) -> bytes | None:
         return self.thumbnails.get(key)
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medclip_search.search import engine
 from medclip_search.search.engine import search
 from medclip_search.search.query import Query
 from tests.search.small_library import SmallLibrary
@@ -37,7 +36,7 @@ def test_scores_equal_brute_force(
     bm25 = dict(zip(*(array.tolist() for array in everything), strict=True))
     wanted = cosines(small, pictures["b3"], centred=True)
     unwanted = cosines(small, pictures["a2"], centred=True)
-    monkeypatch.setattr(engine, "LEAST_DEPTH", depth)
+    monkeypatch.setattr("medclip_search.search.depth.LEAST", depth)
     query = Query(words, pictures["b3"], not_image=pictures["a2"])
     keys = {case.id: key for key, case in small.all_cases.items()}
     hits = search(small, query, 1), search(small, query, 3)
@@ -55,7 +54,7 @@ def test_scores_equal_brute_force(
 def test_a_rank_is_told_only_where_the_list_reached(
     small: SmallLibrary, pictures: dict[str, Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "LEAST_DEPTH", 1)
+    monkeypatch.setattr("medclip_search.search.depth.LEAST", 1)
     hits = search(small, Query("lung", pictures["c1"]), 1)
     (shown,) = hits
     (listed, other) = sorted(shown.lists, key=lambda one: one.rank is None)[:2]

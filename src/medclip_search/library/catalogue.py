@@ -285,10 +285,17 @@ class Catalogue:
 
     def ids_of(self, keys: Sequence[int]) -> dict[int, str]:
         """The ids of these keys; keys that no case has are left out."""
+        return self._told("id", keys)
+
+    def captions_of(self, keys: Sequence[int]) -> dict[int, str]:
+        """The captions of these keys; keys that no case has are left out."""
+        return self._told("caption", keys)
+
+    def _told(self, column: str, keys: Sequence[int]) -> dict[int, str]:
         found: dict[int, str] = {}
         for some in _chunks([int(key) for key in keys]):
             marks = ",".join("?" * len(some))
-            found |= self._all(f"SELECT key, id FROM cases WHERE key IN ({marks})", some)
+            found |= self._all(f"SELECT key, {column} FROM cases WHERE key IN ({marks})", some)
         return found
 
     def cases(self, keys: Sequence[int]) -> dict[int, Case]:

@@ -130,11 +130,14 @@ class Generation:
     def cases(self, keys: Sequence[int]) -> dict[int, Case]:
         return self.catalogue.cases(keys)
 
+    def captions_of(self, keys: Sequence[int]) -> dict[int, str]:
+        return self.catalogue.captions_of(keys)
+
     def some_captions(self, count: int = 2000) -> list[str]:
         """Captions of cases spread evenly over the library."""
         live = np.flatnonzero(self.columns.live)
         keys = live[:: max(1, len(live) // count)]
-        return [case.caption for case in self.cases(keys.tolist()).values()]
+        return list(self.captions_of(keys.tolist()).values())
 
     def thumbnail(self, key: int) -> bytes | None:
         """The WebP thumbnail of a case, ``None`` where it has no image."""

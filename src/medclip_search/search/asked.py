@@ -23,7 +23,7 @@ from medclip_search.search.function_words import silent
 from medclip_search.search.fuse import RankedList, candidates, completed, fuse, weighted
 from medclip_search.search.query import Query
 from medclip_search.search.snapshot import Snapshot
-from medclip_search.search.together import together
+from medclip_search.search.together import Once, together
 
 Mask = NDArray[np.bool_]
 Keys = NDArray[np.int64]
@@ -31,12 +31,15 @@ Keys = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A query, read and encoded; ``expanded`` and ``encoded.words`` go with its texts."""
+    """A query, read and encoded; ``expanded`` and ``encoded.words`` go with its texts.
+
+    A text is expanded when that is first needed: pictures are looked for meanwhile.
+    """
 
     generation: Snapshot
     query: Query
     encoded: Encoded
-    expanded: Sequence[Expansion]
+    expanded: Sequence[Once[Expansion]]
     liked: Sequence[int]
     combiner: Combiner | None = None
 
@@ -66,26 +69,21 @@ class Asked:
             return columns.live
         matched = np.zeros(columns.size, np.bool_)
         for text, one in zip(self.query.text, self.expanded, strict=True):
-            index = self.generation.text
-            matched |= index.matches(text, columns.size, silent(), one.also, every=every)
+            index, also = self.generation.text, one().also
+            matched |= index.matches(text, columns.size, silent(), also, every=every)
         return matched & columns.live
 
     def ranking(
-        self, depth: int, allowed: Mask | None, pictured: Sequence[RankedList] | None = None
+        self, depth: int, allowed: Mask | None
     ) -> tuple[list[RankedList], Keys, NDArray[np.float64]]:
-        """The lists, so deep, and their fusion: keys and scores, best first.
-
-        ``pictured`` are what the parts of ``pictured`` give, where they were asked already.
-        """
+        """The lists, so deep, and their fusion: keys and scores, best first."""
         order = self.generation.columns.order
-        if pictured is None:
-            pictured = [one for part in together(self.pictured(depth, allowed)) for one in part]
-        lists = completed(self._lists(depth, allowed, pictured), order)
+        lists = completed(self._lists(depth, allowed), order)
         if self.combiner is not None and self.query.fusion == "convex":
             lists = self.combiner.weighed(lists)
         return lists, *fuse(lists, order, self.query.fusion)
 
-    def pictured(self, depth: int, allowed: Mask | None) -> list[Callable[[], list[RankedList]]]:
+    def _pictured(self, depth: int, allowed: Mask | None) -> list[Callable[[], list[RankedList]]]:
         """What gives the lists of each image and vector; they may be asked together."""
         query, ask = self.query, (depth, allowed)
 
@@ -106,35 +104,51 @@ class Asked:
             for at, vector in enumerate(vectors)
         ]
 
-    def _worded(
-        self, depth: int, allowed: Mask | None, pictured: Sequence[RankedList]
-    ) -> list[RankedList]:
-        """The lists of the texts; what the pictured cases score by words is looked up meanwhile."""
-        near = candidates(pictured)
-        texts = tuple(zip(self.query.text, self.encoded.words, self.expanded, strict=True))
-        searches: list[Callable[[], list[RankedList]]] = []
-        scores: list[Callable[[], NDArray[np.float32]]] = []
-        for text, meant, more in texts:
-            ask = (text, meant, depth, allowed, more.also)
-            searches.append(partial(retrieve.words_lists, self.generation, *ask))
-            if len(near):
-                score = retrieve.words_score(self.generation, text, more.also)
-                scores.append(partial(score, near))
-        done: list[Any] = together([*searches, *scores])
-        lists: list[RankedList] = []
-        for at in range(len(texts)):
-            found: list[RankedList] = done[at]
-            if len(near):
-                known = done[len(texts) + at]
-                found = [one.knowing(near, known) if one.name == "words" else one for one in found]
-            lists += weighted(found, self.query.weight("words", at))
-        return lists
+    def _asked(self, depth: int, allowed: Mask | None) -> list[RankedList]:
+        """The lists of the texts, the images and the vectors.
 
-    def _lists(
-        self, depth: int, allowed: Mask | None, pictured: Sequence[RankedList]
-    ) -> list[RankedList]:
+        Each text is expanded and then searched for. Beside that the pictures are looked for, and
+        then what these score by words.
+        """
+        words: list[Callable[[], Any]] = [
+            partial(self._worded, at, depth, allowed) for at in range(len(self.query.text))
+        ]
+        pictures = self._pictured(depth, allowed)
+        if not words or not pictures:
+            return [one for lists in together([*words, *pictures]) for one in lists]
+        beside = partial(self._also_by_words, pictures)
+        *found, (near, known, pictured) = cast("tuple[Any, ...]", together([*words, beside]))
+        return [
+            *(
+                one.knowing(near, scores) if one.name == "words" else one
+                for lists, scores in zip(found, known, strict=True)
+                for one in lists
+            ),
+            *pictured,
+        ]
+
+    def _worded(self, at: int, depth: int, allowed: Mask | None) -> list[RankedList]:
+        """The lists of the ``at``-th text."""
+        text, meant = self.query.text[at], self.encoded.words[at]
+        also = self.expanded[at]().also
+        found = retrieve.words_lists(self.generation, text, meant, depth, allowed, also)
+        return weighted(found, self.query.weight("words", at))
+
+    def _also_by_words(
+        self, pictures: Sequence[Callable[[], list[RankedList]]]
+    ) -> tuple[Keys, list[NDArray[np.float32]], list[RankedList]]:
+        """The cases that the pictures bring, their scores by each text, and the pictures' lists."""
+        lists = [one for part in pictures for one in part()]
+        near = candidates(lists)
+        scores = [
+            retrieve.words_score(self.generation, text, expanded().also)(near)
+            for text, expanded in zip(self.query.text, self.expanded, strict=True)
+        ]
+        return near, scores, lists
+
+    def _lists(self, depth: int, allowed: Mask | None) -> list[RankedList]:
         generation, query = self.generation, self.query
-        lists = [*self._worded(depth, allowed, pictured), *pictured]
+        lists = self._asked(depth, allowed)
         if self.browses:
             passing = generation.columns.live if allowed is None else allowed
             lists.append(retrieve.filter_list(generation, passing, depth, query.sort))
@@ -151,7 +165,7 @@ class Asked:
         """What a user is to know of how the words were understood."""
         notes: list[str] = []
         for text, one in zip(self.query.text, self.expanded, strict=True):
-            notes += [*one.notes, *_word_notes(self.generation, text, lists)]
+            notes += [*one().notes, *_word_notes(self.generation, text, lists)]
         return notes
 
 

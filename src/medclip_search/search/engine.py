@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from medclip_search.search import areas, explain, facets, filters, mapping, retr
 from medclip_search.search.arrange import Arranged, arrange
 from medclip_search.search.asked import Asked
 from medclip_search.search.combine import Combiner
+from medclip_search.search.depth import depth_of
 from medclip_search.search.encoding import encoded
 from medclip_search.search.expand import Expansion, expansion
 from medclip_search.search.facets import Facets
@@ -32,18 +33,13 @@ from medclip_search.search.rerank import Reranked, rerank
 from medclip_search.search.snapshot import Snapshot
 from medclip_search.search.steer import Steered, steer
 from medclip_search.search.suggest import suggest
-from medclip_search.search.together import together
+from medclip_search.search.together import Once
 from medclip_search.search.weighing import Given
 
 if TYPE_CHECKING:
     from medclip_search.encoders.cross_encoder import CrossEncoder
     from medclip_search.indexes.map import Area
 
-LEAST_DEPTH = 200
-"""Lists are at least this deep, and four times as deep as the answer."""
-STEERED_DEPTH = 1000
-"""Lists are at least this deep where likes and dislikes re-rank them, or one article may fill
-many places, or where pages follow one another."""
 DEEPEST = 1000
 """Pages end after so many answers."""
 
@@ -82,21 +78,21 @@ def search(
             if query.area
             else "No case passes the filters."
         )
-    depth = _depth(query, int(k), start, steered=bool(liked or disliked or tray))
-    asked = Asked(generation, query, encoded(generation, query, notes), (), liked, combiner)
-    expand = [partial(expansion, generation, query, text, allowed, synonyms) for text in query.text]
-    done: list[Any] = together([*expand, *asked.pictured(depth, allowed)])
-    expanded: list[Expansion] = done[: len(expand)]
-    pictured = [one for part in done[len(expand) :] for one in part]
-    asked = replace(asked, expanded=expanded)
-    lists, keys, scores = asked.ranking(depth, allowed, pictured)
+    expanded = [
+        Once(partial(expansion, generation, query, text, allowed, synonyms)) for text in query.text
+    ]
+    meant = encoded(generation, query, notes)
+    asked = Asked(generation, query, meant, expanded, liked, combiner)
+    judged = bool(liked or disliked or tray)
+    depth = depth_of(asked, int(k), start, steered=judged, read=reader is not None)
+    lists, keys, scores = asked.ranking(depth, allowed)
     notes += asked.notes(lists)
     known = known_item_first(generation, query, lists, keys, scores)
     scores = known.scores
     read = _reranked(generation, query, reader, known.keys, scores, notes)
     first = keys = read.keys
     steered = None
-    if liked or disliked or tray:
+    if judged:
         of_likes = not (query.text or query.image or query.vector)
         steered = steer(generation, keys, liked, disliked, allowed, tray, asked=not of_likes)
         keys, scores = steered.keys, steered.totals
@@ -105,8 +101,9 @@ def search(
         keys, scores = keys[place], scores[place]
     arranged = arrange(generation, query, keys, scores, int(k), start)
     beyond = (known.evidence, read.evidence)
+    more = [one() for one in expanded]
     hits = _hits(
-        generation, query, expanded, keys, scores, lists, beyond, steered, arranged, start or 0
+        generation, query, more, keys, scores, lists, beyond, steered, arranged, start or 0
     )
     called = suggest(generation, keys.tolist(), query.text, query.suggest) if query.suggest else ()
     counted = None
@@ -137,13 +134,6 @@ def _check_page(k: int, start: int | None) -> None:
         raise QueryError(
             f"start: pages end at the {DEEPEST:,}th answer; add words or a filter to see others"
         )
-
-
-def _depth(query: Query, k: int, start: int | None, *, steered: bool) -> int:
-    """How deep the lists are: for pages that fit together, equally for all of them."""
-    if start is not None:
-        return STEERED_DEPTH
-    return max(STEERED_DEPTH if steered or query.group else LEAST_DEPTH, 4 * k)
 
 
 def _judged(generation: Snapshot, query: Query) -> tuple[list[int], list[int]]:

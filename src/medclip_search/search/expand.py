@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 
@@ -89,10 +89,11 @@ def expansion(
     if PSEUDO_FEEDBACK in query.expand and most >= FEWEST:
         order = snapshot.columns.order
         keys, scores = index.search(text, most, allowed, order, Also(forms=stand), silent())
-        cases = snapshot.cases(keys.tolist())
-        captions = [cases[key].caption for key in keys.tolist()]
+        written_of = snapshot.captions_of(keys.tolist())
+        captions = [written_of[key] for key in keys.tolist()]
         asked = frozenset(index.asked(text))
-        stems = [frozenset(terms(one)) for one in captions]
+        analysed = [terms(one) for one in captions]
+        stems = [frozenset(one) for one in analysed]
         weights = feedback_terms(
             asked,
             stems,
@@ -102,7 +103,7 @@ def expansion(
         )
         same = {term for others in found.values() for form in others for term in form}
         new = [term for term in weights if term not in asked and term not in same]
-        written = as_written(new, captions)
+        written = as_written(new, zip(captions, analysed, strict=True))
         words = tuple(written.values())
         if words:
             known = frozenset.union(*stems)
@@ -160,16 +161,20 @@ def feedback_terms(
     return {term: top * (strengths[term] / strengths[strongest[0]]) for term in strongest}
 
 
-def as_written(asked: Sequence[str], captions: Sequence[str]) -> dict[str, str]:
-    """For each term that the captions have the word that it mostly comes from there."""
+def as_written(
+    asked: Sequence[str], captions: Iterable[tuple[str, Sequence[str]]]
+) -> dict[str, str]:
+    """For each term that captions, with all their terms, have the word it mostly comes from there."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
-    for caption in captions:
-        words, stems = _WORD.findall(caption), terms(caption)
+    wanted = frozenset(asked)
+    for caption, stems in captions:
+        words = _WORD.findall(caption)
         if len(words) != len(stems):  # a run too long for a word is no term
             words = [word for word in words if terms(word)]
         for word, stem in zip(words, stems, strict=False):
-            # A capital is no name at the beginning of a sentence.
-            found[stem][word.lower() if word.istitle() else word] += 1
+            if stem in wanted:
+                # A capital is no name at the beginning of a sentence.
+                found[stem][word.lower() if word.istitle() else word] += 1
     return {term: found[term].most_common(1)[0][0] for term in asked if term in found}
 
 

@@ -117,6 +117,8 @@ def completed(lists: Sequence[RankedList], order: NDArray[np.int32]) -> list[Ran
 
     A list that found nothing at all stays empty.
     """
+    if len(lists) < 2:  # it has its own
+        return list(lists)
     every = candidates(lists)
     return together([partial(_complete, one, every, order) for one in lists])
 
@@ -138,18 +140,17 @@ def fuse(
 
     A single list keeps its own order.
     """
+    total = total_weight(lists)
+    if len(lists) == 1 and not lists[0].unwanted:
+        return lists[0].keys, np.round(lists[0].shares(fusion, total), _DECIMALS)
     keys = candidates(lists)
     scores = np.zeros(len(keys))
-    total = total_weight(lists)
     for one in lists:
         at, known = _places(keys, one.keys)
         scores[at[known]] += one.shares(fusion, total)[known]
     # Sums in another order differ in their last bits, and must still tie.
     scores = np.round(scores, _DECIMALS)
-    ties = order[keys].astype(np.int64)
-    if len(lists) == 1 and len(keys):
-        ties[_places(keys, lists[0].keys)[0]] = np.arange(len(keys))
-    best = np.lexsort((ties, -scores))
+    best = np.lexsort((order[keys], -scores))
     return keys[best], scores[best]
 
 

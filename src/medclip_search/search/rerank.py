@@ -66,8 +66,8 @@ def rerank(
     """
     until = clock() + milliseconds / 1000
     head = keys[:DEPTH].tolist()
-    cases = snapshot.cases(head)
-    captions = list(dict.fromkeys(text for key in head if (text := cases[key].caption.strip())))
+    written = {key: text.strip() for key, text in snapshot.captions_of(head).items()}
+    captions = list(dict.fromkeys(text for key in head if (text := written[key])))
     asked = " ".join(words for text in texts if (words := plain(text)))
     if not captions or not asked:
         return Reranked(keys, {})
@@ -87,7 +87,7 @@ def rerank(
             f"{milliseconds} ms; the others keep their places.",
         )
     known = dict(zip(captions, logits.tolist(), strict=False))
-    told = [known.get(cases[key].caption.strip(), np.nan) for key in head]
+    told = [known.get(written[key], np.nan) for key in head]
     held = np.flatnonzero(np.isfinite(told))
     return _placed(keys, scores, held, np.array(told)[held], notes)
 

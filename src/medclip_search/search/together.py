@@ -10,7 +10,8 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TypeVar
+from threading import Lock
+from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
 
@@ -19,7 +20,8 @@ def together(parts: Sequence[Callable[[], _T]]) -> list[_T]:
     """What each part gives, in their order. The first is done by the calling thread.
 
     Where one fails, no other is at work any more when that is raised: whoever asked may close what
-    they read. Parts must not call this themselves, lest they wait for one another's threads.
+    they read. Parts must not call this themselves, lest they wait for one another's threads; what
+    several of them need is to be a ``Once``.
     """
     if len(parts) < 2:
         return [part() for part in parts]
@@ -29,6 +31,23 @@ def together(parts: Sequence[Callable[[], _T]]) -> list[_T]:
     except BaseException:
         wait([other for other in others if not other.cancel()])
         raise
+
+
+class Once(Generic[_T]):
+    """What is found out once, by the first part that asks; others who ask meanwhile wait for it."""
+
+    __slots__ = ("_find", "_found", "_lock")
+
+    def __init__(self, find: Callable[[], _T]) -> None:
+        self._find = find
+        self._found: list[_T] = []
+        self._lock = Lock()
+
+    def __call__(self) -> _T:
+        with self._lock:
+            if not self._found:
+                self._found.append(self._find())
+            return self._found[0]
 
 
 @functools.cache

@@ -26,6 +26,9 @@ FUZZY_WORDS = 8
 
 COMMON = 1 << 17
 """To walk through so many cases of a term takes as long as to look up some hundreds (measured)."""
+COMMON_BESIDE = 1 << 15
+"""Of terms that join the query, which weigh little then, that many are common; together they are
+to have ``COMMON`` (measured)."""
 
 _FREQUENCIES = 1 << 14
 """So many are remembered."""
@@ -117,13 +120,18 @@ class Compiler:
         guesses = _Guesses(FUZZY_WORDS)
         return (), self._compile(Group(asked), guesses, Also(forms=also.forms))
 
-    def common(self, words: str, silent: Set[str], also: Also = ALONE) -> dict[str, float]:
+    def common(
+        self, words: str, silent: Set[str], also: Also = ALONE, *, beside: bool = False
+    ) -> dict[str, float]:
         """The ``silent`` terms of plain words that very many cases have, where others tell more.
 
         Each with its weight. One that fewer cases have than any of the others would outweigh them,
-        and takes no longer to walk through: it is an ordinary word.
+        and takes no longer to walk through: it is an ordinary word. With ``beside``, the terms of
+        ``also`` that many cases have too.
         """
         tree = parse(words)
+        if not _only_words(tree):
+            return {}
         asked = dict.fromkeys(plain_terms(tree))
         forms = {term for form, _ in also.forms for term in form}
         found = {
@@ -131,15 +139,21 @@ class Compiler:
             for term in asked
             if term in silent and term not in forms and self.frequency("caption", term) > COMMON
         }
-        others = [
-            self.frequency("caption", term)
-            for term in asked.keys() - found
-            if found and self.known(term)
-        ]
-        if not others or not _only_words(tree):
+        others = [f for term in asked.keys() - found if (f := self.frequency("caption", term))]
+        if not others:
             return {}
         rarest = min(others)
-        return {t: weight for t, weight in found.items() if self.frequency("caption", t) > rarest}
+        found = {t: weight for t, weight in found.items() if self.frequency("caption", t) > rarest}
+        if not beside:
+            return found
+        joined = {
+            term: frequency
+            for term in also.terms.keys() - asked.keys() - forms
+            if (frequency := self.frequency("caption", term)) > COMMON_BESIDE
+        }
+        if found or sum(joined.values()) > COMMON:
+            found |= {term: also.terms[term] for term in also.terms if term in joined}
+        return found
 
     def _compile(
         self,

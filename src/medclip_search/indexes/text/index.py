@@ -56,7 +56,9 @@ _TOGETHER = 32
 SPARE = 128
 """So many more than asked for are fetched, lest equal scores make it ask again (measured)."""
 LOOKED_AT = 32
-"""Function words put so many more than asked for in order."""
+"""Common words put so many more than asked for in order."""
+FEW = 256
+"""For so few, what very many cases have of the terms that join a query is looked up (measured)."""
 DEEPEST_TIES = 1 << 17
 """Equal scores are completed, to be ordered by id, until so many answers were looked at."""
 DECIMALS = 3
@@ -193,12 +195,14 @@ class TextIndex:
         caption is the query comes first, with at least the score of the best of the others.
         ``also`` is what is searched for beside the words, which cannot change what they require
         or forbid. ``silent`` terms that very many cases have only put in order what the others
-        find, ``LOOKED_AT`` cases more than asked for.
+        find, ``LOOKED_AT`` cases more than asked for; so do, where no more than ``FEW`` are asked
+        for, terms of ``also``.
         """
         marks = {
             m: w for m, w in marks_of_query(words).items() if self._compiler.frequency("exact", m)
         }
-        if not marks and (common := self._compiler.common(words, silent, also)):
+        common = {} if marks else self._compiler.common(words, silent, also, beside=k <= FEW)
+        if common:
             query = self._compiler.query(words, also, common.keys())
             return self._best(query, k, allowed, order, self._compiler.clauses(common))
         query = self._compiler.query(words, also)

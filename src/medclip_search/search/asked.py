@@ -27,6 +27,7 @@ from medclip_search.search.together import Once, together
 
 Mask = NDArray[np.bool_]
 Keys = NDArray[np.int64]
+Scores = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,25 +108,40 @@ class Asked:
     def _asked(self, depth: int, allowed: Mask | None) -> list[RankedList]:
         """The lists of the texts, the images and the vectors.
 
-        Each text is expanded and then searched for. Beside that the pictures are looked for, and
-        then what these score by words.
+        Each text is expanded and then searched for; beside that the pictures are looked for. What
+        either finds is then scored by the other.
         """
-        words: list[Callable[[], Any]] = [
-            partial(self._worded, at, depth, allowed) for at in range(len(self.query.text))
-        ]
+        count = len(self.query.text)
         pictures = self._pictured(depth, allowed)
-        if not words or not pictures:
-            return [one for lists in together([*words, *pictures]) for one in lists]
-        beside = partial(self._also_by_words, pictures)
-        *found, (near, known, pictured) = cast("tuple[Any, ...]", together([*words, beside]))
-        return [
-            *(
-                one.knowing(near, scores) if one.name == "words" else one
-                for lists, scores in zip(found, known, strict=True)
-                for one in lists
-            ),
-            *pictured,
-        ]
+        if not count or not pictures:
+            texts = (partial(self._worded, at, depth, allowed) for at in range(count))
+            each: list[Callable[[], list[RankedList]]] = [*texts, *pictures]
+            return [one for found in together(each) for one in found]
+        pictured = Once(lambda: [one for part in pictures for one in part()])
+
+        def worded(at: int) -> tuple[list[RankedList], Keys, list[Scores]]:
+            lists = self._worded(at, depth, allowed)
+            keys = candidates(lists)
+            return lists, keys, [one.exactly(keys) for one in pictured()]
+
+        def beside() -> tuple[list[RankedList], Keys, list[Scores]]:
+            keys = candidates(pictured())
+            texts = zip(self.query.text, self.expanded, strict=True)
+            scores = [
+                retrieve.words_score(self.generation, text, expanded().also)(keys)
+                for text, expanded in texts
+            ]
+            return pictured(), keys, scores
+
+        parts: list[Callable[[], tuple[list[RankedList], Keys, list[Scores]]]]
+        parts = [*(partial(worded, at) for at in range(count)), beside]
+        *by_text, (nearest, near, by_words) = together(parts)
+        lists: list[RankedList] = []
+        for (found, keys, scores), known in zip(by_text, by_words, strict=True):
+            lists += [one.knowing(near, known) if one.name == "words" else one for one in found]
+            told = zip(nearest, scores, strict=True)
+            nearest = [one.knowing(keys, some) for one, some in told]
+        return [*lists, *nearest]
 
     def _worded(self, at: int, depth: int, allowed: Mask | None) -> list[RankedList]:
         """The lists of the ``at``-th text."""
@@ -133,18 +149,6 @@ class Asked:
         also = self.expanded[at]().also
         found = retrieve.words_lists(self.generation, text, meant, depth, allowed, also)
         return weighted(found, self.query.weight("words", at))
-
-    def _also_by_words(
-        self, pictures: Sequence[Callable[[], list[RankedList]]]
-    ) -> tuple[Keys, list[NDArray[np.float32]], list[RankedList]]:
-        """The cases that the pictures bring, their scores by each text, and the pictures' lists."""
-        lists = [one for part in pictures for one in part()]
-        near = candidates(lists)
-        scores = [
-            retrieve.words_score(self.generation, text, expanded().also)(near)
-            for text, expanded in zip(self.query.text, self.expanded, strict=True)
-        ]
-        return near, scores, lists
 
     def _lists(self, depth: int, allowed: Mask | None) -> list[RankedList]:
         generation, query = self.generation, self.query

@@ -164,7 +164,7 @@ def feedback_terms(
 def as_written(
     asked: Sequence[str], captions: Iterable[tuple[str, Sequence[str]]]
 ) -> dict[str, str]:
-    """For each term that captions, with all their terms, have the word it mostly comes from there."""
+    """For each term the word that it mostly comes from, of captions and their terms in order."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     wanted = frozenset(asked)
     for caption, stems in captions:

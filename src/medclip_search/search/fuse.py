@@ -72,6 +72,12 @@ class RankedList:
     score: Callable[[Keys], NDArray[np.float32]] | None = field(default=None, compare=False)
     listed: NDArray[np.bool_] | None = None
 
+    def exactly(self, keys: Keys) -> NDArray[np.float32]:
+        """The exact scores of any cases, (m,), NaN where the list cannot tell."""
+        if self.score is None:
+            return np.full(len(keys), np.nan, np.float32)
+        return self.score(keys)
+
     def knowing(self, keys: Keys, scores: NDArray[np.float32]) -> RankedList:
         """The same list, with the exact scores of some cases, their keys rising, known already."""
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medclip_search.indexes.vectors.half import BEYOND, Floats, Half, Rows, blocks
+from medclip_search.indexes.vectors.half import BEYOND, Floats, Half, Rows, block_rows, blocks
 from medclip_search.indexes.vectors.stretch import Stretch
 
 Doubles = NDArray[np.float64]
@@ -33,8 +33,11 @@ class Cosine:
     mean: Floats
     stretch: Stretch | None = None
     nothing: float = field(init=False)
+    _centre: Doubles | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        centre = self.mean.astype(np.float64) if self.mean.any() else None
+        object.__setattr__(self, "_centre", centre)
         object.__setattr__(self, "nothing", _ROUNDING * float(np.linalg.norm(self.mean)))
 
     def directions(self, vectors: ArrayLike) -> Doubles:
@@ -50,7 +53,17 @@ class Cosine:
     def _apart(self, vectors: ArrayLike) -> Doubles:
         # In place: to subtract float32 from float64 into a new array takes ten times as long.
         apart: Doubles = np.array(vectors, dtype=np.float64)
-        apart -= self.mean
+        if self._centre is not None:
+            apart -= self._centre
+        return apart
+
+    def _apart_into(self, room: Doubles, vectors: Floats) -> Doubles:
+        """As ``_apart``, into the room of another block: new pages take longer than the sums."""
+        apart = room[: len(vectors)]
+        if self._centre is None:
+            np.copyto(apart, vectors)
+        else:
+            np.subtract(vectors, self._centre, out=apart)
         return apart
 
     def row_directions(self, rows: Half, where: Rows | None = None) -> Iterator[Doubles]:
@@ -75,9 +88,11 @@ class Cosine:
         """
         found = np.empty(len(where), dtype=np.float32)
         probe = self.probes(direction)
+        dimension = rows.shape[1]
+        room = np.empty((min(block_rows(dimension), len(where)), dimension), dtype=np.float64)
         for part, wide in blocks(rows, where):
-            apart = self._apart(wide)
-            found[part] = np.einsum("ij,j->i", apart, probe) * inverse_lengths[where[part]]
+            apart = self._apart_into(room, wide)
+            found[part] = np.vecdot(apart, probe) * inverse_lengths[where[part]]
         return np.clip(found, -1, 1, out=found)
 
     def pairs(self, rows: Half, inverse_lengths: Doubles, ones: Rows, others: Rows) -> Floats:

@@ -44,9 +44,19 @@ def blocks(rows: Half, where: Rows | None = None) -> Iterator[tuple[slice, Float
     Yields where in the sequence a block lies, and the block, which the next one overwrites.
     """
     count = len(rows) if where is None else len(where)
-    step = max(1, _BLOCK_VALUES // rows.shape[1])
+    step = block_rows(rows.shape[1])
     room = np.empty((min(step, count), rows.shape[1]), dtype=np.int32)
+    gathered = None if where is None else np.empty(room.shape, dtype=np.float16)
     for start in range(0, count, step):
         part = slice(start, min(start + step, count))
-        halves = rows[part] if where is None else np.take(rows, where[part], axis=0)
+        if where is None or gathered is None:
+            halves = rows[part]
+        else:  # into room that is there already: new pages take as long as the numbers
+            halves = gathered[: part.stop - start]
+            np.take(rows, where[part], axis=0, out=halves, mode="clip")
         yield part, widen(halves, room[: part.stop - start])
+
+
+def block_rows(dimension: int) -> int:
+    """The most rows that a block of ``blocks`` has."""
+    return max(1, _BLOCK_VALUES // dimension)

@@ -342,6 +342,12 @@ def _chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
         yield values[start : start + _MANY]
 
 
+def _decoded(text: str) -> Any:
+    if text == "[]":  # as most are, of every card
+        return []
+    return {} if text == "{}" else json.loads(text)
+
+
 def _case(row: tuple[Any, ...]) -> tuple[int, Case]:
     (key, name, corpus, root, caption, path, frame, member, *rest) = row
     article, licence, licence_class, year, modality, region, keywords, cuis, data, origins = rest
@@ -359,9 +365,9 @@ def _case(row: tuple[Any, ...]) -> tuple[int, Case]:
         year=year,
         modality=modality,
         region=region,
-        keywords=tuple(json.loads(str(keywords))),
-        cuis=tuple(json.loads(str(cuis))),
-        metadata=json.loads(str(data)),
-        origins=json.loads(str(origins)),
+        keywords=tuple(_decoded(keywords)),
+        cuis=tuple(_decoded(cuis)),
+        metadata=_decoded(data),
+        origins=_decoded(origins),
     )
     return int(key), case

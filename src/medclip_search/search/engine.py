@@ -271,23 +271,25 @@ def _hits(
     for at, (place, key) in enumerate(zip(arranged.places.tolist(), shown, strict=True)):
         case = cases[key]
         told = (*found[at], *(more[key] for more in beyond if key in more))
-        hit = Hit(
-            start + at + 1,
-            case.id,
-            float(scores[place]),
-            case,
-            told,
-            duplicates=tuple(cases[one].id for one in arranged.duplicates.get(key, ())),
-            siblings=tuple(cases[one].id for one in arranged.siblings.get(key, ())),
-            highlights=highlights(markers, case.caption),
-            place=places.get(key),
-        )
         feedback = None
         if weighed:
             lines = weighing.lines(weighed[at], case, generation.text, terms, given)
             feedback = replace(weighed[at], lines=lines)
-        why = explain.why(
-            hit.lists, case, query.text, generation.text, feedback, terms, given, also
+        hits.append(
+            Hit(
+                start + at + 1,
+                case.id,
+                float(scores[place]),
+                case,
+                told,
+                feedback=feedback,
+                duplicates=tuple(cases[one].id for one in arranged.duplicates.get(key, ())),
+                siblings=tuple(cases[one].id for one in arranged.siblings.get(key, ())),
+                why=explain.why(
+                    told, case, query.text, generation.text, feedback, terms, given, also
+                ),
+                highlights=highlights(markers, case.caption),
+                place=places.get(key),
+            )
         )
-        hits.append(replace(hit, feedback=feedback, why=why))
     return tuple(hits)

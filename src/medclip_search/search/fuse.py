@@ -184,11 +184,17 @@ def _weightiest(one: ListEvidence) -> tuple[float, str, float]:
 def candidates(lists: Sequence[RankedList]) -> Keys:
     """The keys, rising, of all cases that a wanted list brings."""
     wanted = [one.keys for one in lists if not one.unwanted]
-    return np.unique(np.concatenate(wanted)) if wanted else np.empty(0, np.int64)
+    if not wanted:
+        return np.empty(0, np.int64)
+    every = np.sort(np.concatenate(wanted))  # np.unique takes three times as long
+    return every[np.flatnonzero(np.diff(every, prepend=-1))]
 
 
 def _complete(one: RankedList, candidates: Keys, order: NDArray[np.int32]) -> RankedList:
-    others = np.setdiff1d(candidates, one.keys, assume_unique=True)
+    at, known = _places(candidates, one.keys)
+    absent = np.ones(len(candidates), np.bool_)
+    absent[at[known]] = False
+    others = candidates[absent]
     silent = not len(one.keys) and not one.unwanted
     if one.score is None or silent or not len(others):
         return one

@@ -45,8 +45,13 @@ def sound(text: str) -> str:
 
 def terms(text: str) -> list[str]:
     """The terms of a text in their order, repeated ones repeated."""
-    found: list[str] = analyser().analyze(sound(text))
-    return found
+    return list(_remembered(text))
+
+
+@lru_cache(1 << 10)
+def _remembered(text: str) -> tuple[str, ...]:
+    """A caption is asked for several times by each search that it answers."""
+    return tuple(analyser().analyze(sound(text)))
 
 
 @lru_cache(1 << 12)

@@ -103,31 +103,27 @@ class Marker:
         if len(stems) != len(words):  # the index leaves some out, or cuts them otherwise
             each = [terms(word[0]) for word in words]
             stems = [one[0] if len(one) == 1 else "" for one in each]
-        kinds = [self._kind(word[0], stem) for word, stem in zip(words, stems, strict=True)]
+        typed, also = self.typed, self.also
+        kinds = [True if stem in typed else False if stem in also else None for stem in stems]
+        if self.patterns:
+            folded = ("".join(folded_words(word[0])) for word in words)
+            for at, (one, stem) in enumerate(zip(folded, stems, strict=True)):
+                if kinds[at] is not True and any(fits(one, stem) for fits in self.patterns):
+                    kinds[at] = True
         ends = list(range(1, len(words) + 1))
-        for forms, typed in ((self.forms, False), (self.phrases, True)):
+        for forms, kind in ((self.forms, False), (self.phrases, True)):
             for start, length in _runs(stems, forms):
-                kinds[start : start + length] = [typed] * length
+                kinds[start : start + length] = [kind] * length
                 ends[start] = max(ends[start], start + length)
         found: list[Highlight] = []
         at = 0
         while at < len(words):
-            if (kind := kinds[at]) is not None:
-                found.append(Highlight(words[at].start(), words[ends[at] - 1].end(), kind))
+            if (marked := kinds[at]) is not None:
+                found.append(Highlight(words[at].start(), words[ends[at] - 1].end(), marked))
                 at = ends[at]
             else:
                 at += 1
         return tuple(found)
-
-    def _kind(self, word: str, stem: str) -> bool | None:
-        """Whether a word was typed (true), searched for beside (false), or neither."""
-        if stem in self.typed:
-            return True
-        if self.patterns:
-            folded = "".join(folded_words(word))
-            if any(pattern(folded, stem) for pattern in self.patterns):
-                return True
-        return False if stem in self.also else None
 
 
 def highlights(markers: Sequence[Marker], caption: str) -> tuple[Highlight, ...]:

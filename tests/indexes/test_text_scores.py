@@ -13,11 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medclip_search.indexes.text import (
-    TextDocument,
-    TextIndex,
-    compiling,
-)
+from medclip_search.indexes.text import Also, TextDocument, TextIndex, compiling
+from medclip_search.indexes.text import index as index_module
 from medclip_search.indexes.text.index import LOOKED_AT
 from tests.indexes.text_cases import documents, opened
 
@@ -78,6 +75,37 @@ def test_function_words_count_in_what_the_others_find(
         got = dict(zip(keys.tolist(), scores.tolist(), strict=True))
         assert got == pytest.approx(expected, abs=0.002)
         assert again == pytest.approx(scores, abs=0.002)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    captions=st.lists(TEXTS, min_size=1, max_size=25),
+    words=st.lists(WORDS, min_size=1),
+    joined=st.dictionaries(WORDS, st.sampled_from([0.2, 0.8]), min_size=1),
+)
+def test_what_joins_and_is_common_counts_in_what_the_others_find(
+    captions: list[str], words: list[str], joined: dict[str, float]
+) -> None:
+    text, also = " ".join(words), Also(joined)
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        index = opened(Path(folder) / "i", documents(captions))
+        every = index.search(text, len(captions), also=also)
+        patch.setattr(compiling, "COMMON", 0)
+        patch.setattr(compiling, "COMMON_BESIDE", 0)
+        some = index.search(text, len(captions), also=also)
+        patch.setattr(index_module, "FEW", 0)
+        again = index.search(text, len(captions), also=also)
+    expected, got, deep = (
+        dict(zip(keys.tolist(), scores.tolist(), strict=True))
+        for keys, scores in (every, some, again)
+    )
+    assert deep == expected  # of many, all that is asked for is walked through
+    asked = {key for key, one in enumerate(captions) if set(words) & set(one.split())}
+    if asked and text not in captions:
+        found = {key: score for key, score in expected.items() if key in asked}
+        assert got == pytest.approx(found, abs=0.002)
+    else:
+        assert got == expected
 
 
 def test_function_words_put_the_same_in_order_whatever_was_indexed_first(

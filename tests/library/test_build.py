@@ -382,6 +382,7 @@ def test_rows_hold_the_encoders_raw_output(library: Path) -> None:
     rows = np.fromfile(library / space.path, dtype=np.float16).reshape(-1, space.space.dimension)
     keys = catalogue.keys_of_rows(space)
     case = catalogue.cases([int(keys[5])])[int(keys[5])]
+    assert catalogue.captions_of([int(keys[5]), 10**9]) == {int(keys[5]): case.caption}
     catalogue.close()
     encoder = encoders.load("compact")
     seed = int(case.id[-3:])

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from medclip_search.search.together import together
+from medclip_search.search.together import Once, together
 
 
 def test_parts_run_at_the_same_time_and_keep_their_order() -> None:
@@ -46,6 +46,39 @@ def test_when_a_part_fails_no_other_is_at_work_any_more() -> None:
     with pytest.raises(ValueError, match="no such space"):
         together([fails, reads, reads])
     assert ended.is_set()
+
+
+def test_what_several_parts_need_is_found_out_once() -> None:
+    meeting, asked = threading.Barrier(3, timeout=20), []
+
+    def find() -> object:
+        asked.append(threading.get_ident())
+        time.sleep(0.1)
+        return object()
+
+    needed = Once(find)
+
+    def part() -> object:
+        meeting.wait()
+        return needed()
+
+    found = together([part, part, part] if (os.cpu_count() or 1) > 1 else [needed, needed])
+    assert len(asked) == 1
+    assert all(one is found[0] for one in found)
+
+
+def test_what_could_not_be_found_out_is_asked_for_again() -> None:
+    tries = iter([None, "found"])
+
+    def find() -> str:
+        if (found := next(tries)) is None:
+            raise ValueError("not yet")
+        return found
+
+    needed = Once(find)
+    with pytest.raises(ValueError, match="not yet"):
+        needed()
+    assert needed() == needed() == "found"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

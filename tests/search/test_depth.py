@@ -1,0 +1,46 @@
+"""How deep lists are never shows: a page is full, and has what deeper lists would give it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from medclip_search.cases import Case
+from medclip_search.search.depth import STEERED
+from medclip_search.search.engine import search
+from medclip_search.search.query import Query
+from tests.figures import draw_textured
+from tests.search.small_library import SmallLibrary
+
+Build = Callable[..., SmallLibrary]
+
+
+@pytest.fixture(scope="module")
+def captions(build: Build) -> SmallLibrary:
+    """500 captions of few words, so that many score equally; no pictures."""
+    rng = np.random.default_rng(3)
+    said = ["nodule", "chest", "left", "lung", "small", "cyst", "of", "the"]
+    texts = [" ".join(rng.choice(said, rng.integers(1, 8))) for _ in range(500)]
+    return build([Case(f"c{at:03}", "small", text) for at, text in enumerate(texts)])
+
+
+@pytest.mark.parametrize("words", ["nodule", "small cyst of the lung", "left chest nodule"])
+@pytest.mark.parametrize("k", [1, 10, 70])
+def test_words_alone_find_the_beginning_of_the_whole_ranking(
+    captions: SmallLibrary, words: str, k: int
+) -> None:
+    hits = search(captions, Query(words), k)
+    everything = search(captions, Query(words), STEERED)
+    assert len(hits) == k
+    assert len(everything) > 100
+    assert [(hit.id, hit.score) for hit in hits] == [(h.id, h.score) for h in everything[:k]]
+
+
+def test_a_page_is_full_though_the_best_are_one_picture(build: Build) -> None:
+    cases = [Case(f"c{at:03}", "small", "lung nodule") for at in range(120)]
+    pictures = {case.id: draw_textured(max(0, at - 70)) for at, case in enumerate(cases)}
+    hits = search(build(cases, pictures), Query("nodule"), 50)
+    assert len(hits) == 50
+    assert len(hits[0].duplicates) > 20

@@ -29,6 +29,7 @@ from benchmarks.large_library import SPENT, disk, library_of
 from benchmarks.machine import machine
 from benchmarks.million_search import Asking, ids_by_words, mixed, questions, timed, whole
 from benchmarks.million_vectors import Opened, ask
+from benchmarks.page_cache import remember
 from benchmarks.served import Client, served
 from benchmarks.stages import memory
 from medclip_search import Library, Query
@@ -59,6 +60,7 @@ def measured(folder: Path, rows: int, queries: int, searches: int) -> Figures:
         told.seconds[BUILD] = sum(told.seconds.values())
         told.megabytes["build, private memory"] = max(one["peak"] for one in built.values())
     told.megabytes["disk"] = sum(disk(library).values())
+    remember(library)
     by_vector, by_words, asked, kinds = apart(in_process, library, queries, searches)
     with served(library) as (address, pid):
         client = Client(address)

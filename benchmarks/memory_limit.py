@@ -2,13 +2,12 @@
 
 A process that joins a group is charged what it allocates from then on, and the pages of files that
 it is the first to read (https://docs.kernel.org/admin-guide/cgroup-v2.html#memory; version 1 does
-the same). What another process has read already is charged to that one: so ``forget`` first.
+the same). What another process has read already is charged to that one: so it is to be forgotten
+first (``page_cache``).
 """
 
 from __future__ import annotations
 
-import ctypes
-import mmap
 import os
 import re
 import time
@@ -16,8 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 _ROOT = Path("/sys/fs/cgroup")
 
@@ -51,31 +48,6 @@ def limited(megabytes: float) -> Iterator[Group | None]:
     finally:
         if group is not None:
             _removed(group.folder)
-
-
-def forget(folder: Path) -> float:
-    """Drop the cached pages of all files below a folder; the MB that others have mapped stay."""
-    left = 0
-    for path in folder.rglob("*"):
-        if path.is_file() and path.stat().st_size:
-            file = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(file)  # a page that is not on disk yet cannot be dropped
-                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-            finally:
-                os.close(file)
-            left += cached(path)
-    return left / 1e6
-
-
-def cached(path: Path) -> int:
-    """Bytes of a file that are in the page cache (``mincore``)."""
-    mapped = np.memmap(path, np.uint8, "r")
-    pages = np.zeros(-(-len(mapped) // mmap.PAGESIZE), np.uint8)
-    address, flags = (ctypes.c_void_p(one.ctypes.data) for one in (mapped, pages))
-    if ctypes.CDLL(None, use_errno=True).mincore(address, ctypes.c_size_t(len(mapped)), flags):
-        raise OSError(ctypes.get_errno(), "mincore", str(path))
-    return int((pages & 1).sum()) * mmap.PAGESIZE
 
 
 def _made(limit: int) -> Group | None:

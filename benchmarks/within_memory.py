@@ -26,9 +26,10 @@ from benchmarks.apart import apart
 from benchmarks.clip_like import ClipLike
 from benchmarks.large_library import SPACE
 from benchmarks.machine import machine
-from benchmarks.memory_limit import Group, forget, limited
+from benchmarks.memory_limit import Group, limited
 from benchmarks.million_search import Asking, mixed, questions, whole
 from benchmarks.million_vectors import K, Opened, truth
+from benchmarks.page_cache import forget
 from benchmarks.served import Client, served
 from benchmarks.stages import memory
 from benchmarks.targets import beside, spread

@@ -27,9 +27,10 @@ from benchmarks import (
 )
 from benchmarks.clip_like import WANTED, ClipLike, statistics
 from benchmarks.large_library import SHARES, SPACE, library_of, write_table
-from benchmarks.memory_limit import forget, limited
+from benchmarks.memory_limit import limited
 from benchmarks.million_search import TOP, ids_by_words, questions
 from benchmarks.million_vectors import recall
+from benchmarks.page_cache import forget
 from medclip_search import Library, Query, verify
 from medclip_search.library.generation import Generation
 

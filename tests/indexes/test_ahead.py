@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.memory_limit import cached, forget
+from benchmarks.page_cache import cached, forget
 from medclip_search.encoders.base import Space
 from medclip_search.indexes.vectors import VectorIndex, build_vector_index
 from medclip_search.indexes.vectors.ahead import _WILL_NEED, _advise, _pages

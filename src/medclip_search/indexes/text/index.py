@@ -196,18 +196,20 @@ class TextIndex:
         ``also`` is what is searched for beside the words, which cannot change what they require
         or forbid. ``silent`` terms that very many cases have only put in order what the others
         find, ``LOOKED_AT`` cases more than asked for; so do, where no more than ``FEW`` are asked
-        for, terms of ``also``.
+        for and the others find as many, terms of ``also``.
         """
         marks = {
             m: w for m, w in marks_of_query(words).items() if self._compiler.frequency("exact", m)
         }
-        common = {} if marks else self._compiler.common(words, silent, also, beside=k <= FEW)
-        if common:
-            query = self._compiler.query(words, also, common.keys())
-            return self._best(query, k, allowed, order, self._compiler.clauses(common))
-        query = self._compiler.query(words, also)
         if not marks:
-            return self._best(query, k, allowed, order)
+            common = self._compiler.common(words, silent, also, beside=k <= FEW)
+            found = self._found(words, k, allowed, order, also, common)
+            if k <= FEW and len(found[0]) < k:  # what joins the words is to fill the list
+                fewer = self._compiler.common(words, silent, also)
+                if fewer != common:
+                    found = self._found(words, k, allowed, order, also, fewer)
+            return found
+        query = self._compiler.query(words, also)
         # More than any sum of weights can be, so that nothing else comes before.
         weight = len(terms(words)) + 1 + sum(also.terms.values())
         bonus = 8.0 * weight * (1 + math.log(self.size + 1))
@@ -227,6 +229,19 @@ class TextIndex:
         best_other = float(scores[~whole].max(initial=0.0))
         scores[whole] = np.maximum(scores[whole] - np.float32(bonus), best_other)
         return keys, scores
+
+    def _found(
+        self,
+        words: str,
+        k: int,
+        allowed: Mask | None,
+        order: Order | None,
+        also: Also,
+        common: Mapping[str, float],
+    ) -> tuple[Keys, Scores]:
+        """The best ``k`` cases for words, of which the ``common`` ones only put in order."""
+        query = self._compiler.query(words, also, common.keys())
+        return self._best(query, k, allowed, order, self._compiler.clauses(common))
 
     def has_whole(self, words: str) -> bool:
         """Whether a text is the id or the whole caption of a case."""

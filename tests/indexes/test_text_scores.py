@@ -125,6 +125,15 @@ def test_function_words_put_the_same_in_order_whatever_was_indexed_first(
     assert answers[0] == [at for at in best[: 10 + LOOKED_AT] if at % 4 == 0][:10]
 
 
+def test_function_words_find_nothing_beside_a_keyword(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiling, "COMMON", 10)
+    tagged = TextDocument(90, "CASE_0090", "the left lung", ("angiosarcoma",))
+    index = opened(tmp_path / "i", [*documents(["the lung"] * 20), tagged])
+    assert index.search("the angiosarcoma", 10, silent=frozenset({"the"}))[0].tolist() == [90]
+
+
 ASKED = ["lung", "chest ct*", '"ground glass" lung', "NOT chest", "pnuemonia", "xyzzyx"]
 
 

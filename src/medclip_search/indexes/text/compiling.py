@@ -139,7 +139,9 @@ class Compiler:
             for term in asked
             if term in silent and term not in forms and self.frequency("caption", term) > COMMON
         }
-        others = [f for term in asked.keys() - found if (f := self.frequency("caption", term))]
+        others = [
+            self.frequency("caption", term) for term in asked.keys() - found if self.known(term)
+        ]
         if not others:
             return {}
         rarest = min(others)

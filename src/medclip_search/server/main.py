@@ -11,6 +11,7 @@ from typing import Any
 
 import uvicorn
 from starlette.routing import Mount
+from starlette.types import ASGIApp
 from streamlit.starlette import App
 from streamlit.web import bootstrap
 from threadpoolctl import threadpool_limits
@@ -21,6 +22,7 @@ from medclip_search.app import waiting
 from medclip_search.app.theme import THEME
 from medclip_search.errors import MedClipError, UsageError
 from medclip_search.server import guard, shared, uploads
+from medclip_search.server.heads import BoundedHeads
 from medclip_search.server.rest import create_api
 from medclip_search.state import State
 
@@ -61,14 +63,7 @@ def serve(
             shared.share(shared.Shared(library, state))
             try:
                 _announce(library_path, host, port)
-                config = uvicorn.Config(
-                    build(host),
-                    log_level="warning",
-                    access_log=False,  # an access log would keep what was asked
-                    server_header=False,
-                    timeout_graceful_shutdown=_GRACE_S,
-                )
-                uvicorn.Server(config).run(sockets=[listening])
+                uvicorn.Server(_configured(build(host))).run(sockets=[listening])
             except KeyboardInterrupt:
                 pass  # the way a person ends it
             finally:
@@ -84,6 +79,17 @@ def build(host: str = "127.0.0.1") -> App:
         Path(pages.__file__).with_name("page.py"),
         routes=[Mount(API, app=api)],
         middleware=guard.middleware(host),
+    )
+
+
+def _configured(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=BoundedHeads,
+        log_level="warning",
+        access_log=False,  # an access log would keep what was asked
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
     )
 
 

@@ -23,7 +23,10 @@ def captions(build: Build) -> SmallLibrary:
     rng = np.random.default_rng(3)
     said = ["nodule", "chest", "left", "lung", "small", "cyst", "of", "the"]
     texts = [" ".join(rng.choice(said, rng.integers(1, 8))) for _ in range(500)]
-    return build([Case(f"c{at:03}", "small", text) for at, text in enumerate(texts)])
+    years = rng.integers(1990, 2020, 500).tolist()
+    return build(
+        [Case(f"c{at:03}", "small", text, year=years[at]) for at, text in enumerate(texts)]
+    )
 
 
 @pytest.mark.parametrize("words", ["nodule", "small cyst of the lung", "left chest nodule"])
@@ -36,6 +39,12 @@ def test_words_alone_find_the_beginning_of_the_whole_ranking(
     assert len(hits) == k
     assert len(everything) > 100
     assert [(hit.id, hit.score) for hit in hits] == [(h.id, h.score) for h in everything[:k]]
+
+
+def test_the_newest_are_of_as_many_for_a_short_page(captions: SmallLibrary) -> None:
+    short, long = (search(captions, Query("nodule", sort="newest"), k) for k in (5, 50))
+    assert [hit.id for hit in short] == [hit.id for hit in long[:5]]
+    assert short.notes == long.notes
 
 
 def test_a_page_is_full_though_the_best_are_one_picture(build: Build) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from medclip_search.cases import Case
+from medclip_search.indexes.text import compiling
 from medclip_search.search.depth import STEERED
 from medclip_search.search.engine import search
 from medclip_search.search.query import Query
@@ -39,6 +40,17 @@ def test_words_alone_find_the_beginning_of_the_whole_ranking(
     assert len(hits) == k
     assert len(everything) > 100
     assert [(hit.id, hit.score) for hit in hits] == [(h.id, h.score) for h in everything[:k]]
+
+
+@pytest.mark.parametrize("words", [["nodule", "small"], ["cyst", "left lung"]])
+def test_fused_answers_are_the_same_however_common_what_joins_the_words(
+    captions: SmallLibrary, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = search(captions, Query(words), 50)
+    monkeypatch.setattr(compiling, "COMMON", 250)
+    monkeypatch.setattr(compiling, "COMMON_BESIDE", 100)
+    hits = search(captions, Query(words), 50)
+    assert [(hit.id, hit.score) for hit in hits] == [(hit.id, hit.score) for hit in expected]
 
 
 def test_the_newest_are_of_as_many_for_a_short_page(captions: SmallLibrary) -> None:

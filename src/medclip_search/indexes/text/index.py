@@ -57,8 +57,9 @@ SPARE = 128
 """So many more than asked for are fetched, lest equal scores make it ask again (measured)."""
 LOOKED_AT = 32
 """Common words put so many more than asked for in order."""
-FEW = 256
-"""For so few, what very many cases have of the terms that join a query is looked up (measured)."""
+FEW = 160
+"""For so few, what very many cases have of the terms that join a query is looked up (measured).
+Lists that are fused are deeper: what is near in another list may stand anywhere in them."""
 DEEPEST_TIES = 1 << 17
 """Equal scores are completed, to be ordered by id, until so many answers were looked at."""
 DECIMALS = 3

@@ -46,6 +46,7 @@ bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.diversity
 	$(BIN)/python -m benchmarks.clip_runtimes
 	$(BIN)/python -m benchmarks.embedding_pipeline
+	$(BIN)/python -m benchmarks.compact_speed
 	$(BIN)/python -m benchmarks.med_words
 	$(BIN)/python -m benchmarks.roco_cuis
 	$(BIN)/python -m benchmarks.expansion

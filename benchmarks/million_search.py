@@ -3,9 +3,9 @@
     python -m benchmarks.million_search DIR/library      (benchmarks.large_library makes one)
 
 Words are 2 to 5 of one caption, vectors those of images that are not in the library. In this
-process: the default query by words down to the ids of the best 100, beside bm25s on the same
-captions, where it is installed. Then of a server in a process of its own: from its start to its
-first answer; words and a vector, fused, 24 cards with what is known of them and five fields
+process: the default query by words down to the ids of the best 100, beside bm25s and Lucene on the
+same captions, where they are installed. Then of a server in a process of its own: from its start to
+its first answer; words and a vector, fused, 24 cards with what is known of them and five fields
 counted (as the app asks: pages that fit together, lists 1,000 deep), one at a time; its private
 memory after thousands of searches of all kinds; and 32 clients at once on this same machine. Last,
 the engine's steps of the same searches, one by one, in this process. The library's files are read
@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import bm25s_rival
+from benchmarks import bm25s_rival, lucene_rival
 from benchmarks.clip_like import ClipLike
 from benchmarks.engine_stages import print_steps, watched
 from benchmarks.large_library import FACETS, SPACE
@@ -84,13 +84,14 @@ def ids_by_words(generation: Generation, words: str) -> list[str]:
 
 
 def words_alone(library: Path, asked: Sequence[str], rival: bool) -> None:
-    """Print what words take in this process, and what bm25s does."""
+    """Print what words take in this process, and what bm25s and Lucene take."""
     generation = Generation.open(library)
     taken = [timed(lambda words=words: ids_by_words(generation, words)) for words in asked]
     print(f"words, {TOP} ids: {spread(taken[_WARM_UP:], 6, 25)}")
     if rival:
         cases = ((case.id, case.caption) for _, case in generation.catalogue.all_cases())
-        print(f"  {bm25s_rival.compare(cases, asked, TOP)}")
+        print(f"  {bm25s_rival.compare(cases, asked, TOP)}", flush=True)
+        print(f"  {lucene_rival.compare(library, asked, TOP)}", flush=True)
     generation.close()
 
 
@@ -218,7 +219,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--mixed", type=int, default=10_000, help="searches before memory is told")
     parser.add_argument("--each", type=int, default=50, help="searches of each client at once")
-    parser.add_argument("--no-rival", action="store_true", help="leave bm25s out")
+    parser.add_argument("--no-rival", action="store_true", help="leave bm25s and Lucene out")
     given = parser.parse_args()
     print(machine("uvicorn", "bm25s"))
     count = given.queries + _WARM_UP

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's
-_WIDE, _HIGH = 340, 300
+_WIDE, _HIGH = 380, 300
 _LEFT, _TOP, _RIGHT, _BOTTOM = 52, 34, 250, 250  # the plot's edges in a panel
 _LINE = 13  # the least distance of two names
 

@@ -76,7 +76,7 @@ def ids_by_words(generation: Generation, words: str) -> list[str]:
     expanded = [Once(partial(expansion, generation, query, text, None)) for text in query.text]
     nothing = Encoded([{} for _ in query.text], [], [])
     asked = Asked(generation, query, nothing, expanded, [])
-    depth = depth_of(asked, TOP, None, steered=False, read=False)
+    depth = depth_of(asked, TOP, None, steered=False)
     lists, keys, scores = asked.ranking(depth, None)
     best = known_item_first(generation, query, lists, keys, scores).keys[:TOP].tolist()
     ids = generation.ids_of(best)

@@ -9,7 +9,9 @@ import pytest
 
 from medclip_search.cases import Case
 from medclip_search.indexes.text import compiling
-from medclip_search.search.depth import STEERED
+from medclip_search.search.asked import Asked
+from medclip_search.search.depth import LEAST, STEERED, depth_of
+from medclip_search.search.encoding import Encoded
 from medclip_search.search.engine import search
 from medclip_search.search.query import Query
 from tests.figures import draw_textured
@@ -51,6 +53,34 @@ def test_fused_answers_are_the_same_however_common_what_joins_the_words(
     monkeypatch.setattr(compiling, "COMMON_BESIDE", 100)
     hits = search(captions, Query(words), 50)
     assert [(hit.id, hit.score) for hit in hits] == [(hit.id, hit.score) for hit in expected]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query(["lung", "cyst"]),
+        Query("lung", not_image=draw_textured(1)),
+        Query("lung", vector=[1.0, 2.0]),
+        Query("lung", diversity=0.5),
+        Query("lung", sort="newest"),
+    ],
+    ids=["two texts", "an unwanted image", "a vector", "diversity", "years"],
+)
+def test_lists_are_deep_where_more_than_one_list_makes_the_page(
+    captions: SmallLibrary, query: Query
+) -> None:
+    asked = Asked(captions, query, Encoded([{} for _ in query.text], [], []), [], [])
+    assert depth_of(asked, 10, None, steered=False) == LEAST
+
+
+def test_lists_are_deep_where_words_reach_pictures(build: Build, captions: SmallLibrary) -> None:
+    query = Query("lung")
+    meant = Encoded([{"hues": np.ones(12, np.float32)}], [], [])
+    assert depth_of(Asked(captions, query, meant, [], []), 10, None, steered=False) == LEAST
+    cases = [Case("c1", "small", "lung"), Case("c2", "small", "")]
+    some = build(cases, {case.id: draw_textured(at) for at, case in enumerate(cases)})
+    asked = Asked(some, query, Encoded([{}], [], []), [], [])
+    assert depth_of(asked, 10, None, steered=False) == LEAST
 
 
 def test_the_newest_are_of_as_many_for_a_short_page(captions: SmallLibrary) -> None:

@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from medclip_search.server.heads import MOST_BYTES
 from medclip_search.server.main import _configured
 
+MUCH = 1 << 20
 HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
 
 
@@ -49,8 +49,8 @@ def answered(port: int, sent: bytes) -> bytes:
 @pytest.mark.parametrize(
     "endless",
     [
-        HEAD + b"X-Long: " + b"a" * 8 * MOST_BYTES,
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-Long: " + b"a" * 8 * MOST_BYTES,
+        HEAD + b"X-Long: " + b"a" * 8 * MUCH,
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-Long: " + b"a" * 8 * MUCH,
     ],
     ids=["header", "trailer"],
 )
@@ -60,7 +60,7 @@ def test_a_head_without_end_ends_the_connection(port: int, endless: bytes) -> No
 
 
 def test_what_a_body_has_and_many_requests_on_one_connection_are_read(port: int) -> None:
-    body = b"b" * 3 * MOST_BYTES
+    body = b"b" * 3 * MUCH
     request = HEAD + b"X-Long: %b\r\nContent-Length: %d\r\n\r\n" % (b"a" * 60_000, len(body)) + body
     last = request.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
     answer = answered(port, request * 2 + last)

@@ -12,24 +12,25 @@ STEERED = 1000
 many places, or where pages follow one another."""
 
 
-def depth_of(asked: Asked, k: int, start: int | None, *, steered: bool, read: bool) -> int:
+def depth_of(asked: Asked, k: int, start: int | None, *, steered: bool) -> int:
     """The depth of the lists for ``k`` answers; for pages that fit together, equal for all of them.
 
-    ``steered`` by likes or dislikes, ``read`` by a cross-encoder.
+    ``steered`` by likes or dislikes.
     """
     if start is not None:
         return STEERED
     if steered or asked.query.group:
         return max(STEERED, 4 * k)
-    if _one_list(asked) and not (read and asked.query.rerank):
-        return k + FOLDED  # the page is cut from it as it is, but for what is folded
+    if _one_list(asked):
+        # The page is cut from it as it is, but for what is folded; a cross-encoder reads no more.
+        return k + FOLDED
     return max(LEAST, 4 * k)
 
 
 def _one_list(asked: Asked) -> bool:
     """Whether one list of words is all that answers, in its own order."""
     query = asked.query
-    others = (query.image, query.vector, query.not_image, query.diversity, query.suggest)
+    others = (query.image, query.vector, query.not_image, query.diversity)
     return (
         len(query.text) == 1
         and not any(others)

@@ -84,7 +84,7 @@ def search(
     meant = encoded(generation, query, notes)
     asked = Asked(generation, query, meant, expanded, liked, combiner)
     judged = bool(liked or disliked or tray)
-    depth = depth_of(asked, int(k), start, steered=judged, read=reader is not None)
+    depth = depth_of(asked, int(k), start, steered=judged)
     lists, keys, scores = asked.ranking(depth, allowed)
     notes += asked.notes(lists)
     known = known_item_first(generation, query, lists, keys, scores)

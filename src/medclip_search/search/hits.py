@@ -185,7 +185,7 @@ class Hits(Sequence[Hit]):
     words, so they met the captions only). ``milliseconds`` is the time the search took.
     ``suggestions``, where the query asked for any, are phrases that the best hits are called by,
     ``facets`` the counts that it asked for. ``start`` hits were passed over before the first;
-    ``ranked`` is how many there are to page through in all, these among them.
+    ``ranked`` is how many were ranked, these among them; of pages, how many there are in all.
     """
 
     hits: tuple[Hit, ...]

@@ -22,7 +22,6 @@ from medclip_search.app import waiting
 from medclip_search.app.theme import THEME
 from medclip_search.errors import MedClipError, UsageError
 from medclip_search.server import guard, shared, uploads
-from medclip_search.server.heads import BoundedHeads
 from medclip_search.server.rest import create_api
 from medclip_search.state import State
 
@@ -85,7 +84,7 @@ def build(host: str = "127.0.0.1") -> App:
 def _configured(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=BoundedHeads,
+        http="h11",  # httptools, taken where it is installed, reads a head of any length
         log_level="warning",
         access_log=False,  # an access log would keep what was asked
         server_header=False,

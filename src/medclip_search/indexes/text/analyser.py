@@ -45,13 +45,19 @@ def sound(text: str) -> str:
 
 def terms(text: str) -> list[str]:
     """The terms of a text in their order, repeated ones repeated."""
-    return list(_remembered(text))
+    found: list[str] = _remembered(text) if len(text) < _REMEMBERED else _analysed(text)
+    return found[:]
 
 
-@lru_cache(1 << 10)
-def _remembered(text: str) -> tuple[str, ...]:
-    """A caption is asked for several times by each search that it answers."""
-    return tuple(analyser().analyze(sound(text)))
+def _analysed(text: str) -> list[str]:
+    found: list[str] = analyser().analyze(sound(text))
+    return found
+
+
+_remembered = lru_cache(1 << 10)(_analysed)
+"""A caption is asked for several times by each search that it answers."""
+_REMEMBERED = 1 << 12
+"""Texts of so many characters are not kept: with a thousand of them memory would fill."""
 
 
 @lru_cache(1 << 12)

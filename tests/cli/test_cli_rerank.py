@@ -103,7 +103,8 @@ def test_wrong_calls_are_one_line(cli: Cli, library: Path, tmp_path: Path) -> No
 
 def test_the_api_uses_the_servers_own(library: Path, tiny_cross_encoder: Path) -> None:
     with Library.open(library, rerank=tiny_cross_encoder) as opened:
-        assert [hit.id for hit in opened.search(Query("tumor"))] == ["shown", "absent"]
+        patient = Query("tumor", rerank_ms=60_000)
+        assert [hit.id for hit in opened.search(patient)] == ["shown", "absent"]
         client = TestClient(create_api(lambda: opened))
 
         def found(**body: object) -> list[str]:

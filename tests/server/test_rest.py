@@ -6,11 +6,8 @@ import io
 import os
 import re
 import tempfile
-import threading
-import time
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -28,7 +25,7 @@ from medclip_search.library.build import build
 from medclip_search.search.query import Query
 from medclip_search.search.regions import CaseFigure, Region
 from medclip_search.server import uploads
-from medclip_search.server.rest import AT_ONCE, create_api
+from medclip_search.server.rest import create_api
 
 Ids = dict[str, str]
 
@@ -486,29 +483,3 @@ def test_pages_counts_and_places_of_the_words(client: TestClient) -> None:
     for wrong in ({"sort": "random"}, {"start": -1}):
         assert client.post("/search", json=asked | wrong).status_code == 422
     assert client.post("/search", json=asked | {"start": 999}).status_code == 400
-
-
-def test_searches_wait_their_turn_and_are_all_answered(
-    library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    running, most, lock = 0, 0, threading.Lock()
-    plain = Library.search
-
-    def search(opened: Library, *asked: Any) -> Any:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        time.sleep(0.02)
-        try:
-            return plain(opened, *asked)
-        finally:
-            with lock:
-                running -= 1
-
-    monkeypatch.setattr(Library, "search", search)
-    with TestClient(create_api(lambda: library)) as client, ThreadPoolExecutor(4 * AT_ONCE) as many:
-        asked = {"words": "gallbladder", "k": 1}
-        answers = [many.submit(client.post, "/search", json=asked) for _ in range(4 * AT_ONCE)]
-        assert {answer.result().status_code for answer in answers} == {200}
-    assert 1 < most <= AT_ONCE

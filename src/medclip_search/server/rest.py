@@ -62,7 +62,7 @@ MOST_HITS = 1000
 AT_ONCE = max(8, 2 * (os.cpu_count() or 1))
 """So many searches run beside one another, the others wait their turn: more would share the same
 cores, and each take as long as all of them. Measured with 32 clients, whose slowest hundredth
-waited 1.9 times the mean, and 1.4 times since."""
+waited 1.9 times the mean, and 1.5 times since."""
 
 _MOST_ERRORS = 5
 _TEXT_FIELDS = (

@@ -57,7 +57,7 @@ SPARE = 128
 """So many more than asked for are fetched, lest equal scores make it ask again (measured)."""
 LOOKED_AT = 128
 """Common words put so many more than asked for in order: of 200 pages of 24 all had what a walk
-through them gives, and with 32 one in a hundred had not (measured at 1.6 million)."""
+through them gives, where with 32 one had nothing of it (measured at 1.6 million)."""
 FEW = 160
 """For so few, what very many cases have of the terms that join a query is looked up (measured).
 Lists that are fused are deeper: what is near in another list may stand anywhere in them."""

@@ -49,6 +49,20 @@ def test_a_library_with_a_graph_is_added_to(
         assert index.search(rows[number].astype(np.float32), 1)[0].tolist() == [number]
 
 
+def test_lists_that_hold_rows_take_many_more_by_a_graph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faiss_ivf, "_GRAPH_LISTS", 100)
+    rows = clustered(12_000, 64)
+    build(tmp_path / "first", rows[:8_500], engine="faiss")
+    index = build(tmp_path / "second", rows, engine="faiss", previous=tmp_path / "first")
+    before, after = (np.load(tmp_path / name / LISTS) for name in ("first", "second"))
+    assert (after[:8_500] == before).all()
+    assert (after[8_500:] >= 0).all()
+    for number in range(0, 12_000, 100):
+        assert index.search(rows[number].astype(np.float32), 1)[0].tolist() == [number]
+
+
 @pytest.mark.parametrize(
     ("rows", "dimension", "lists"),
     [(3, 512, 1), (100_000, 512, 512), (1_600_000, 512, 2048), (24_000_000, 512, 8192)],

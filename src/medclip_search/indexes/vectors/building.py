@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,8 +71,9 @@ def build_vector_index(
     they have grown by half or lost a third, or the directions have turned. The same arguments
     give the same bytes.
 
-    Memory: about 36 bytes a row, the FAISS index (d/8 + 16 bytes a row), and at most 1 GiB for
-    the sample that it is fitted to, before and after it is rotated.
+    Memory: about 20 bytes a row, the FAISS index (d/8 + 16 bytes a row), and at most 1 GiB for
+    the sample that it is fitted to, before and after it is rotated. Of very many rows the FAISS
+    index lies in ``folder`` once more meanwhile.
     """
     rows = np.asarray(rows)
     keys = np.array(keys, dtype=np.int64)
@@ -91,9 +92,9 @@ def build_vector_index(
         inverse = _lengths_gone_on_with(rows, keys, cosine, previous, space)
         keys[np.isnan(inverse)] = -1
         row_of_key = _row_of_key(keys)
-    np.save(folder / INVERSE_LENGTHS, inverse)
-    np.save(folder / KEYS, keys)
     np.save(folder / ROWS, row_of_key)
+    del row_of_key
+    keys, inverse = _kept(folder, KEYS, keys), _kept(folder, INVERSE_LENGTHS, inverse)
     description = Description(
         engine="exact",
         space=space.name,
@@ -113,6 +114,12 @@ def build_vector_index(
         else:
             description = _fit(rows, keys, inverse, cosine, folder, description)
     write_description(folder, description)
+
+
+def _kept(folder: Path, name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """An array written to its file and mapped from it, which frees the memory that it took."""
+    np.save(folder / name, array)
+    return read_array(folder, name)
 
 
 def _lengths_gone_on_with(
@@ -173,7 +180,7 @@ def _fit(
 ) -> Description:
     live = np.flatnonzero(keys >= 0)
     ivf = faiss_ivf.IvfIndex.train(rows, live, cosine)
-    ivf.add(rows, live, cosine)
+    ivf.add(rows, live, cosine, folder)
     ivf.write(folder / IVF)
     np.save(folder / LISTS, ivf.list_of_rows(len(rows)))
     axes = write_cosine(folder, cosine, coded=True)
@@ -245,7 +252,7 @@ def _extend(
             ivf = faiss_ivf.IvfIndex.read(previous / IVF, mapped=False)
         except RuntimeError as error:
             raise damaged(previous / IVF, error) from error
-        ivf.add(rows, added, coded)
+        ivf.add(rows, added, coded, folder)
         ivf.write(folder / IVF)
         lists = ivf.list_of_rows(len(rows))
     else:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,27 +108,44 @@ class IvfIndex:
         index.train(_directions(rows, sample, cosine))
         return cls(index)
 
-    def add(self, rows: Half, added: Rows, cosine: Cosine) -> None:
-        """Add the rows numbered ``added``, under their numbers."""
-        step = max(1, _ADDED_VALUES // rows.shape[1])
-        many = self.lists > _GRAPH_LISTS and len(added) > _GRAPH_ROWS * self.lists
-        graph = self._graph() if many else None
-        for start in range(0, len(added), step):
-            numbers = added[start : start + step]
-            directions = _directions(rows, numbers, cosine)
-            if graph is None:
-                self._index.add_with_ids(directions, numbers)
-            else:
-                self._add_by(graph, directions, numbers)
+    def add(self, rows: Half, added: Rows, cosine: Cosine, room: Path) -> None:
+        """Add the rows numbered ``added``, under their numbers.
 
-    def _add_by(self, graph: Any, directions: Floats, numbers: Rows) -> None:
-        """Add rows to the lists that the graph finds; ``add_with_ids`` looks at every centre."""
-        faiss = _faiss()
-        rotated = self._rotation.apply(directions)
-        lists = graph.search(rotated, 1)[1]
-        each = (faiss.swig_ptr(one) for one in (rotated, numbers, lists))
-        self._ivf.add_core(len(numbers), *each)
-        self._index.ntotal = self._ivf.ntotal
+        ``room`` is a folder for what is put down meanwhile, where there are very many.
+        """
+        if self.lists > _GRAPH_LISTS and len(added) > _GRAPH_ROWS * self.lists:
+            self._add_many(rows, added, cosine, room)
+            return
+        for numbers in _steps(rows, added):
+            self._index.add_with_ids(_directions(rows, numbers, cosine), numbers)
+
+    def _add_many(self, rows: Half, added: Rows, cosine: Cosine, room: Path) -> None:
+        """Add rows to the lists that a graph finds; ``add_with_ids`` looks at every centre.
+
+        Their codes lie in a file until it is known how long each list will be: lists that grow
+        step by step take up to twice the memory.
+        """
+        faiss, ivf, graph = _faiss(), self._ivf, self._graph()
+        every: list[np.ndarray[Any, np.dtype[np.int32]]] = []
+        with tempfile.TemporaryFile(dir=room) as file:
+            for numbers in _steps(rows, added):
+                rotated = self._rotation.apply(_directions(rows, numbers, cosine))
+                lists = graph.search(rotated, 1)[1]
+                codes = np.empty((len(numbers), ivf.code_size), dtype=np.uint8)
+                given = map(faiss.swig_ptr, (rotated, lists, codes))
+                ivf.encode_vectors(len(numbers), *given)
+                file.write(codes)
+                every.append(lists[:, 0].astype(np.int32))
+            file.flush()
+            kept = np.memmap(file, np.uint8, "r", shape=(len(added), ivf.code_size))
+            listed = np.concatenate(every)
+            order = np.argsort(listed, kind="stable")
+            ends = np.cumsum(np.bincount(listed, minlength=self.lists))
+            for number, places in enumerate(np.split(order, ends[:-1])):
+                own = added[places], np.ascontiguousarray(kept[places])
+                ivf.invlists.add_entries(number, len(places), *map(faiss.swig_ptr, own))
+        ivf.ntotal += len(added)
+        self._index.ntotal = ivf.ntotal
 
     def _graph(self) -> Any:
         """The centres as an HNSW graph. Made by one thread, for several give another each time.
@@ -227,6 +245,13 @@ def _choose(matches: Rows, live: int, probes: int) -> Flags:
     enough = probes / len(matches) * math.sqrt(live * int(matches.sum()))
     met_before = np.cumsum(matches) - matches
     return holding & ((met_before < enough) | (np.cumsum(holding) <= 2 * probes))
+
+
+def _steps(rows: Half, added: Rows) -> Iterator[Rows]:
+    """The numbers of rows, so many at a time as memory is to be had for."""
+    step = max(1, _ADDED_VALUES // rows.shape[1])
+    for start in range(0, len(added), step):
+        yield added[start : start + step]
 
 
 def _directions(rows: Half, where: Rows, cosine: Cosine) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -54,7 +55,8 @@ def test_letters_of_a_short_form_stand_in_its_long_one(text: str) -> None:
         assert long in text
         letters = iter(long.lower())
         assert all(letter in letters for letter in short.lower() if letter.isalnum())
-        assert long[0].lower() == short[0].lower()
+        parts = re.split(r"\W", long.split()[0].lower())  # "non-alcoholic" begins with an A, too
+        assert any(part.startswith(short[0].lower()) for part in parts)
 
 
 @given(st.text(max_size=30), st.text(max_size=60))

@@ -126,7 +126,9 @@ def test_a_better_score_never_lowers_a_case(
     scores = np.where(raised.keys == key, np.float32(2.5), raised.scores)
     best = np.lexsort((ORDER[raised.keys], -np.nan_to_num(scores, nan=-np.inf)))
     listed = None if raised.listed is None else raised.listed[best]
-    filled[at] = replace(raised, keys=raised.keys[best], scores=scores[best], listed=listed)
+    filled[at] = replace(
+        raised, keys=raised.keys[best], scores=scores[best], listed=listed, among=None
+    )
     assert fuse(filled, ORDER, fusion)[0].tolist().index(key) <= before.index(key)
 
 

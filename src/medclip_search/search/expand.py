@@ -106,9 +106,11 @@ def expansion(
         written = as_written(new, zip(captions, analysed, strict=True))
         words = tuple(written.values())
         if words:
-            known = frozenset.union(*stems)
+            known: dict[str, list[str]] = defaultdict(list)
+            for stem in frozenset.union(*stems):
+                known[stem[0]].append(stem)
             frequency = index.document_frequency
-            right = [term for term in written if not misspelt(term, known, frequency)]
+            right = [term for term in written if not misspelt(term, known[term[0]], frequency)]
             told = _listed([written[term] for term in right], len(words))
             notes.append(f"Also searched for, from the best captions: {told}.")
     return Expansion(Also(weights, stand), (*names, *words), tuple(notes))
@@ -149,9 +151,11 @@ def feedback_terms(
     top = WEIGHT * min(1.0, best / question / ANSWERED)
     counts = [(score / best) ** SHARPNESS for score in scores]
     shares: dict[str, float] = {}
+    total = sum(counts)
     for caption, count in zip(captions, counts, strict=True):
+        share = count / total
         for term in caption:
-            shares[term] = shares.get(term, 0.0) + count / sum(counts)
+            shares[term] = shares.get(term, 0.0) + share
     strengths = {
         term: share * rarity(known)
         for term, share in shares.items()
@@ -178,14 +182,12 @@ def as_written(
     return {term: found[term].most_common(1)[0][0] for term in asked if term in found}
 
 
-def misspelt(term: str, others: Set[str], frequency: Callable[[str], int]) -> bool:
+def misspelt(term: str, others: Iterable[str], frequency: Callable[[str], int]) -> bool:
     """Whether it looks like a slip for one of the ``others``, which is far more frequent."""
     if len(term) < SHORT:  # MR is no slip for MRI
         return False
     most = frequency(term) * MISSPELT
-    first = term[:1]  # looked at here, for there are hundreds of others
-    alike = (other for other in others if other[:1] == first and _is_a_slip(term, other))
-    return any(frequency(other) >= most for other in alike)
+    return any(_is_a_slip(term, other) and frequency(other) >= most for other in others)
 
 
 def _is_a_slip(one: str, other: str) -> bool:

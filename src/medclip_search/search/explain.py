@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from medclip_search.cases import Case
 from medclip_search.indexes.text import TextIndex
 from medclip_search.indexes.text.analyser import terms_of_word
 from medclip_search.search import weighing
 from medclip_search.search.feedback import TermWeight
+from medclip_search.search.function_words import silent
 from medclip_search.search.hits import FeedbackEvidence, ListEvidence
 from medclip_search.search.weighing import Given
 
@@ -70,14 +72,23 @@ def why(
 
 
 def matched_words(case: Case, wanted: Sequence[str], text: TextIndex) -> list[str]:
-    """The words of the query, as typed, that the case has; the rarest first."""
+    """The words of the query, as typed, that the case has; the rarest first.
+
+    Words that say nothing ("of the") are left out, unless there are no others.
+    """
     held = set(text.terms(" ".join((case.caption, *case.keywords))))
-    found: dict[str, tuple[int, str]] = {}
-    for word in (word for one in wanted for word in re.findall(r"\w+", one)):
-        terms = terms_of_word(word)
-        if terms and held.issuperset(terms):
-            found.setdefault(terms[0], (text.document_frequency(terms[0]), word))
-    return [word for _, word in sorted(found.values())][:_MOST_WORDS]
+    words = _words_of(tuple(wanted))
+    found = {terms[0]: word for word, terms in words if held.issuperset(terms)}
+    telling = found.keys() - silent() or found.keys()
+    rarest = sorted((text.document_frequency(term), found[term]) for term in telling)
+    return [word for _, word in rarest[:_MOST_WORDS]]
+
+
+@lru_cache(64)
+def _words_of(texts: tuple[str, ...]) -> list[tuple[str, tuple[str, ...]]]:
+    """The words of texts with their terms, the last first; every card of a page asks for them."""
+    words = [word for one in texts for word in re.findall(r"\w+", one)]
+    return [(word, terms) for word in reversed(words) if (terms := terms_of_word(word))]
 
 
 def ordinal(number: int) -> str:

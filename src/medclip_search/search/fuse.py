@@ -59,8 +59,10 @@ class RankedList:
     """Cases in order, best first: keys (n,) int64 without repeats, scores (n,) float32.
 
     ``name`` is as in ``ListEvidence``. ``score`` gives the exact scores of any cases, NaN for one
-    that the list cannot score. ``listed`` tells which cases the list brought itself; ``None`` for
-    all. An ``unwanted`` list takes its share away, and brings no case of its own.
+    that the list cannot score; it takes no time where ``at_hand``. ``listed`` tells which cases the
+    list brought itself; ``None`` for all. ``among`` are the candidates that it was ``completed``
+    with, their keys rising, and where each of its cases stands there, -1 for one that does not. An
+    ``unwanted`` list takes its share away, and brings no case of its own.
     """
 
     name: str
@@ -70,7 +72,9 @@ class RankedList:
     unwanted: bool = False
     scale: Scale = Scale()
     score: Callable[[Keys], NDArray[np.float32]] | None = field(default=None, compare=False)
+    at_hand: bool = False
     listed: NDArray[np.bool_] | None = None
+    among: tuple[Keys, Keys] | None = field(default=None, compare=False)
 
     def exactly(self, keys: Keys) -> NDArray[np.float32]:
         """The exact scores of any cases, (m,), NaN where the list cannot tell."""
@@ -89,7 +93,7 @@ class RankedList:
                 found[~known] = self.score(wanted[~known])
             return found
 
-        return replace(self, score=score)
+        return replace(self, score=score, at_hand=True)
 
     def shares(self, fusion: Fusion, total: float) -> Doubles:
         """What the list adds to the score of each of its cases, (n,).
@@ -126,7 +130,10 @@ def completed(lists: Sequence[RankedList], order: NDArray[np.int32]) -> list[Ran
     if len(lists) < 2:  # it has its own
         return list(lists)
     every = candidates(lists)
-    return together([partial(_complete, one, every, order) for one in lists])
+    parts = [partial(_complete, one, every, order) for one in lists]
+    if all(one.at_hand for one in lists):  # nothing that is worth a thread
+        return [part() for part in parts]
+    return together(parts)
 
 
 def weighted(lists: Sequence[RankedList], weight: float) -> list[RankedList]:
@@ -149,10 +156,14 @@ def fuse(
     total = total_weight(lists)
     if len(lists) == 1 and not lists[0].unwanted:
         return lists[0].keys, np.round(lists[0].shares(fusion, total), _DECIMALS)
-    keys = candidates(lists)
+    among = next((one.among for one in lists if one.among is not None), None)
+    keys = candidates(lists) if among is None else among[0]
     scores = np.zeros(len(keys))
     for one in lists:
-        at, known = _places(keys, one.keys)
+        if one.among is not None and one.among[0] is keys:
+            at, known = one.among[1], one.among[1] >= 0
+        else:
+            at, known = _places(keys, one.keys)
         scores[at[known]] += one.shares(fusion, total)[known]
     # Sums in another order differ in their last bits, and must still tie.
     scores = np.round(scores, _DECIMALS)
@@ -166,14 +177,13 @@ def evidence(
     """What each list says of each case, the weightiest first."""
     found: dict[int, list[ListEvidence]] = {key: [] for key in keys}
     total = total_weight(lists)
+    rising = np.sort(np.array(keys, np.int64))
     for one in lists:
-        shares = one.shares(fusion, total)
-        wanted = np.flatnonzero(np.isin(one.keys, keys) & np.isfinite(one.scores))
-        ranks = one.ranks()
-        for at in wanted.tolist():
-            rank = int(ranks[at]) or None
-            score, share = float(one.scores[at]), float(shares[at])
-            found[int(one.keys[at])].append(ListEvidence(one.name, rank, score, share))
+        _, here = _places(rising, one.keys)
+        wanted = np.flatnonzero(here & np.isfinite(one.scores))
+        told = (one.keys, one.ranks(), one.scores, one.shares(fusion, total))
+        for key, rank, score, share in zip(*(each[wanted].tolist() for each in told), strict=True):
+            found[key].append(ListEvidence(one.name, rank or None, score, share))
     return [tuple(sorted(found[key], key=_weightiest)) for key in keys]
 
 
@@ -194,7 +204,8 @@ def _complete(one: RankedList, candidates: Keys, order: NDArray[np.int32]) -> Ra
     at, known = _places(candidates, one.keys)
     absent = np.ones(len(candidates), np.bool_)
     absent[at[known]] = False
-    others = candidates[absent]
+    absent_at = np.flatnonzero(absent)
+    others = candidates[absent_at]
     silent = not len(one.keys) and not one.unwanted
     if one.score is None or silent or not len(others):
         return one
@@ -204,7 +215,9 @@ def _complete(one: RankedList, candidates: Keys, order: NDArray[np.int32]) -> Ra
     ties = np.concatenate((np.arange(len(one.keys)) - len(keys), order[others].astype(np.int64)))
     best = np.lexsort((ties, -np.nan_to_num(scores, nan=-np.inf)))
     listed = None if one.unwanted else best < len(one.keys)
-    return replace(one, keys=keys[best], scores=scores[best], listed=listed)
+    places = np.concatenate((np.where(known, at, -1), absent_at))[best]
+    among = (candidates, places)
+    return replace(one, keys=keys[best], scores=scores[best], listed=listed, among=among)
 
 
 def _places(keys: Keys, some: Keys) -> tuple[Keys, NDArray[np.bool_]]:

@@ -101,6 +101,8 @@ class Query:
     def __post_init__(self) -> None:
         for name in ("text", "not_text", "where", "like", "dislike", "tray", "not_id", "facets"):
             value = getattr(self, name)
+            if isinstance(value, tuple) and not value:
+                continue
             several = (value,) if isinstance(value, str) else tuple(value)
             if not all(isinstance(one, str) for one in several):
                 raise QueryError(f"{name}: give a text or a list of texts")

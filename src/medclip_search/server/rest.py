@@ -64,6 +64,9 @@ AT_ONCE = max(8, 2 * (os.cpu_count() or 1))
 cores, and each take as long as all of them. Measured with 32 clients, whose slowest hundredth
 waited 1.9 times the mean, and 1.5 times since."""
 
+_READ_AT_ONCE = 1 << 16
+"""So long a body is read sooner than a thread begins to: 0.1 ms for a vector of 512 numbers."""
+
 _MOST_ERRORS = 5
 _TEXT_FIELDS = (
     *("words", "not_words", "case", "not_case", "where", "like", "dislike", "tray", "not_id"),
@@ -284,8 +287,10 @@ async def _read(request: Request) -> tuple[Search, Query]:
     if kind == "application/json":
         try:
             content = await request.body()
-            # A long vector takes a while, in which others are to be answered.
-            body = await run_in_threadpool(Search.model_validate_json, content)
+            read = Search.model_validate_json
+            # Many vectors take a while, in which others are to be answered.
+            long = len(content) > _READ_AT_ONCE
+            body = await run_in_threadpool(read, content) if long else read(content)
         except ValidationError as error:
             raise HTTPException(422, _in_one_line(error)) from None
         return body, _query(body)

@@ -98,8 +98,11 @@ class Marker:
 
     def highlights(self, caption: str) -> tuple[Highlight, ...]:
         """The places of a caption, in order, none overlapping."""
-        words = list(_WORD.finditer(caption))
         stems = terms(caption)
+        by_term = not (self.patterns or self.phrases or self.forms)
+        if by_term and self.typed.isdisjoint(stems) and self.also.isdisjoint(stems):
+            return ()
+        words = list(_WORD.finditer(caption))
         if len(stems) != len(words):  # the index leaves some out, or cuts them otherwise
             each = [terms(word[0]) for word in words]
             stems = [one[0] if len(one) == 1 else "" for one in each]

@@ -138,7 +138,7 @@ class IvfIndex:
                 codes = np.empty((len(numbers), ivf.code_size), dtype=np.uint8)
                 given = map(faiss.swig_ptr, (rotated, lists, codes))
                 ivf.encode_vectors(len(numbers), *given)
-                file.write(codes)
+                file.write(codes.data)
                 every.append(lists[:, 0].astype(np.int32))
             file.flush()
             kept = np.memmap(file, np.uint8, "r", shape=(len(added), ivf.code_size))

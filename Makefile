@@ -62,6 +62,8 @@ bench: $(VENV)/.test $(VENV)/.biomedclip
 	$(BIN)/python -m benchmarks.large_library libraries/$(ROWS) --rows $(ROWS)
 	$(LARGE)benchmarks.million_vectors libraries/$(ROWS)/library
 	$(LARGE)benchmarks.million_search libraries/$(ROWS)/library
+	$(if $(FULL),$(LARGE)benchmarks.common_words libraries/$(ROWS)/library)
+	$(LARGE)benchmarks.gpu_vectors libraries/$(ROWS)/library
 	$(LARGE)benchmarks.within_memory libraries/$(ROWS)/library
 	$(LARGE)benchmarks.million_updates libraries/$(ROWS)/library
 	$(LARGE)benchmarks.growth libraries --rows $(GROWTH) $(if $(FULL),--draw docs/growth.svg)

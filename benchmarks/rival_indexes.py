@@ -102,8 +102,8 @@ class FaissHnsw(Vectors):
         dimension = opened.rows.shape[1]
         # Of rows of length 1 the same order as by inner product, by which it misses more.
         index = _FAISS.IndexHNSWSQ(dimension, half, 32, faiss.METRIC_L2)
-        index.train(next(_directions(opened))[1])
-        for _, rows in _directions(opened):
+        index.train(next(directions(opened))[1])
+        for _, rows in directions(opened):
             index.add(rows)
         faiss.write_index(index, str(folder / _MAPPED))
 
@@ -132,7 +132,7 @@ class USearch(Vectors):
         from usearch.index import Index
 
         index = Index(ndim=opened.rows.shape[1], metric="cos", dtype="f16")
-        for keys, rows in _directions(opened):
+        for keys, rows in directions(opened):
             index.add(keys, rows)
         index.save(str(folder / _MAPPED))
 
@@ -164,7 +164,7 @@ class Chroma(Vectors):
             for field in ("random", "place")
         }
         start = 0
-        for keys, rows in _directions(opened):
+        for keys, rows in directions(opened):
             known = [
                 {field: int(values[at]) for field, values in numbers.items()}
                 for at in range(start, start + len(keys))
@@ -191,7 +191,7 @@ def _chroma(folder: Path) -> Any:
     return chromadb.PersistentClient(str(folder), settings)
 
 
-def _directions(opened: Opened) -> Iterator[tuple[Keys, Floats]]:
+def directions(opened: Opened) -> Iterator[tuple[Keys, Floats]]:
     """Keys and rows of length 1, in blocks."""
     for start in range(0, len(opened.rows), _BLOCK):
         rows = opened.rows[start : start + _BLOCK].astype(np.float32)

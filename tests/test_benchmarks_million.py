@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import (
+    common_words,
+    gpu_vectors,
     growth,
     huge_vectors,
     json_vectors,
@@ -28,10 +30,11 @@ from benchmarks import (
 from benchmarks.clip_like import WANTED, ClipLike, statistics
 from benchmarks.large_library import SHARES, SPACE, library_of, write_table
 from benchmarks.memory_limit import limited
-from benchmarks.million_search import TOP, ids_by_words, questions
+from benchmarks.million_search import TOP, ids_by_words, questions, words_alone
 from benchmarks.million_vectors import recall
 from benchmarks.page_cache import forget
 from medclip_search import Library, Query, verify
+from medclip_search.indexes.text import compiling
 from medclip_search.library.generation import Generation
 
 ROWS = 1500
@@ -141,6 +144,17 @@ def test_the_vector_benchmark_judges_a_scan_of_everything_as_perfect(
     assert all("recall@10 1.0000" in line and "exact p50" in line for line in lines)
 
 
+def test_faiss_on_a_gpu_or_the_processor_finds_as_much(library: Path, run: Run) -> None:
+    printed = run(gpu_vectors.main, library, "--queries", 20)
+    assert ("the processor" in printed) == (gpu_vectors.faiss_gpus() == 0)
+    rows = {name: told for name, *told in cells(printed)}
+    (lists,) = (told for name, told in rows.items() if name.startswith("FAISS IVF"))
+    found = [told[0] for told in (rows["MedClip Search"], lists, rows["FAISS, all rows"])]
+    assert found[0] == "1.0000"  # of so few rows it scans all
+    assert all(float(one) >= 0.99 for one in found)
+    assert all(told.endswith(("ms", "a second", "s")) for told in lists[1:])
+
+
 def test_recall_counts_what_is_missing() -> None:
     true = np.array([[1, 2, 3, 4], [5, 6, -1, -1], [-1, -1, -1, -1]])
     answers = [np.array(found) for found in ([4, 3, 9], [6, 5], [])]
@@ -171,6 +185,31 @@ def test_the_search_benchmark_prints_every_figure(library: Path, run: Run) -> No
         assert target in line
     steps = [line for line in printed.splitlines() if line.startswith("    ")]
     assert len(steps) == 11
+
+
+def test_rivals_of_words_are_compared_where_they_are_installed_and_named_where_not(
+    library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words_alone(library, questions(library, 21), rival=True)
+    _, bm25s, lucene = capsys.readouterr().out.splitlines()
+    for told, package in ((bm25s, "bm25s"), (lucene, "pyserini")):
+        absent = find_spec(package) is None
+        assert ("is not installed (pip install" if absent else "p50") in told
+
+
+def test_captions_are_found_by_common_words_as_by_a_walk_through_them(
+    library: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiling, "COMMON", 100)
+    printed = run(common_words.main, library, "--captions", 40)
+    walked, split, *_ = (
+        float(found[1]) for found in re.finditer(r"among the first 10 (\d\.\d+)", printed)
+    )
+    assert walked > 0.5
+    assert split > walked - 0.1
+    monkeypatch.setattr(compiling, "COMMON", 10 * ROWS)
+    with pytest.raises(SystemExit, match="too few captions"):
+        run(common_words.main, library, "--captions", 40)
 
 
 def test_the_update_benchmark_leaves_the_library_as_it_was(library: Path, run: Run) -> None:

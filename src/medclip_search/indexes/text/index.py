@@ -57,8 +57,10 @@ SPARE = 64
 """So many more than asked for are fetched, and an eighth, lest equal scores make it ask again
 (measured)."""
 LOOKED_AT = 128
-"""Common words put so many more than asked for in order: of 200 pages of 24 all had what a walk
-through them gives, where with 32 one had nothing of it (measured at 1.6 million)."""
+"""Common words put so many more than asked for in order: captions asked for by some of their words
+are then found as often as by a walk through all (``python -m benchmarks.common_words``)."""
+LOOKED_AT_EACH = 4
+"""No more than so many for each that is asked for: the ten that an expansion is taken from."""
 FEW = 160
 """For so few, what very many cases have of the terms that join a query is looked up (measured).
 Lists that are fused are deeper: what is near in another list may stand anywhere in them."""
@@ -198,7 +200,7 @@ class TextIndex:
         caption is the query comes first, with at least the score of the best of the others.
         ``also`` is what is searched for beside the words, which cannot change what they require
         or forbid. ``silent`` terms that very many cases have only put in order what the others
-        find, ``LOOKED_AT`` cases more than asked for; so do, where no more than ``FEW`` are asked
+        find, up to ``LOOKED_AT`` cases more than asked for; so do, where no more than ``FEW`` are asked
         for and the others find as many, terms of ``also``.
         """
         marks = {
@@ -378,7 +380,7 @@ class TextIndex:
     ) -> tuple[Keys, Scores]:
         """The best for a query; what the queries of ``then`` give them is added to their scores."""
         size = self.size
-        k = most + LOOKED_AT if then and most > 0 else most
+        k = most + min(LOOKED_AT, LOOKED_AT_EACH * most) if then and most > 0 else most
         share = 1.0
         if allowed is not None:
             count = int(np.count_nonzero(allowed))

@@ -200,8 +200,8 @@ class TextIndex:
         caption is the query comes first, with at least the score of the best of the others.
         ``also`` is what is searched for beside the words, which cannot change what they require
         or forbid. ``silent`` terms that very many cases have only put in order what the others
-        find, up to ``LOOKED_AT`` cases more than asked for; so do, where no more than ``FEW`` are asked
-        for and the others find as many, terms of ``also``.
+        find, up to ``LOOKED_AT`` cases more than asked for; so do, where no more than ``FEW`` are
+        asked for and the others find as many, terms of ``also``.
         """
         marks = {
             m: w for m, w in marks_of_query(words).items() if self._compiler.frequency("exact", m)

@@ -13,6 +13,7 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.apart import apart
@@ -55,9 +56,11 @@ def _compared(library: Path, queries: Sequence[str], k: int) -> str:
             told.append(f"{way} {spread([_asked(searcher, one, k) for one in queries][_WARM_UP:])}")
         held = memory()["RssAnon"]
         searcher.close()
+        java = autoclass("java.lang.System").getProperty("java.version")
+    brought = f"Pyserini {version('pyserini')}, Java {java}"
     return (
-        f"Lucene: {'; '.join(told)}; built in {built:.0f} s, {size / 1e6:,.0f} MB, what RM3 needs "
-        f"among them; {held:,.0f} MB of memory"
+        f"Lucene ({brought}): {'; '.join(told)}; built in {built:.0f} s, {size / 1e6:,.0f} MB, "
+        f"what RM3 needs among them; {held:,.0f} MB of memory"
     )
 
 

@@ -23,7 +23,7 @@ from medclip_search.library.build import build
 from medclip_search.library.verify import verify
 from tests.figures import draw, write_folder
 
-KILLS = int(os.environ.get("MEDCLIP_KILLS", "4"))
+KILLS = int(os.environ.get("MEDCLIP_KILLS", "3"))
 QUERIES = [
     *(Query(image=draw(seed)) for seed in (1, 30, 77)),
     Query(text="CT of the chest"),

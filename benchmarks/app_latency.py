@@ -21,6 +21,7 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 from benchmarks.app_browser import begin, finish, launched, opened, questions
+from benchmarks.library_argument import library_at
 from benchmarks.served import served
 from medclip_search import Library, Query
 
@@ -62,7 +63,7 @@ def told(name: str, taken: Sequence[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("library", type=Path)
+    parser.add_argument("library", type=library_at)
     parser.add_argument("--searches", type=int, default=60)
     parser.add_argument("--words", type=Path, help="a query a line")
     given = parser.parse_args()

@@ -21,6 +21,7 @@ import numpy as np
 from playwright.sync_api import Page, expect, sync_playwright
 
 from benchmarks.app_browser import PATIENCE, begin, finish, launched, opened, questions
+from benchmarks.library_argument import library_at
 from benchmarks.served import served
 from benchmarks.stages import memory
 
@@ -60,7 +61,7 @@ def sitting(page: Page, asked: Sequence[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("library", type=Path)
+    parser.add_argument("library", type=library_at)
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--searches", type=int, default=500)

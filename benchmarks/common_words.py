@@ -17,11 +17,11 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 
+from benchmarks.library_argument import library_at
 from benchmarks.machine import machine
 from benchmarks.million_search import TOP, ids_by_words
 from benchmarks.page_cache import remember
@@ -85,7 +85,7 @@ def report(name: str, generation: Generation, asked: Sequence[tuple[str, str]]) 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("library", type=Path)
+    parser.add_argument("library", type=library_at)
     parser.add_argument("--captions", type=int, default=600)
     given = parser.parse_args()
     print(machine())

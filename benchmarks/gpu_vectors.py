@@ -17,13 +17,13 @@ import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
 
 from benchmarks.clip_like import ClipLike
+from benchmarks.library_argument import library_at
 from benchmarks.machine import machine
 from benchmarks.million_vectors import Floats, K, Keys, Opened, ask, recall, truth
 from benchmarks.page_cache import remember
@@ -130,7 +130,7 @@ def _doubled(most: int) -> Iterator[int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("library", type=Path)
+    parser.add_argument("library", type=library_at)
     parser.add_argument("--queries", type=int, default=500, help="as many as are asked at once")
     given = parser.parse_args()
     print(machine())

@@ -23,6 +23,7 @@ from sklearn.manifold import trustworthiness
 from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.clip_like import ClipLike
+from benchmarks.library_argument import library_at
 from medclip_search.api import Library
 from medclip_search.indexes.map import SAMPLE, build_map
 from medclip_search.indexes.vectors.cosine import Cosine
@@ -88,7 +89,7 @@ def times(more: int) -> None:
 def main() -> None:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("library", type=Path, nargs="?")
+    parser.add_argument("library", type=library_at, nargs="?")
     parser.add_argument("--times", action="store_true")
     parser.add_argument("--more", type=int, default=50_000)
     given = parser.parse_args()

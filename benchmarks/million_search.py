@@ -30,6 +30,7 @@ from benchmarks import bm25s_rival, lucene_rival
 from benchmarks.clip_like import ClipLike
 from benchmarks.engine_stages import print_steps, watched
 from benchmarks.large_library import FACETS, SPACE
+from benchmarks.library_argument import library_at
 from benchmarks.machine import machine
 from benchmarks.page_cache import remember
 from benchmarks.served import Client, served
@@ -215,7 +216,7 @@ def first_answer(library: Path, one: Mapping[str, Any]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("library", type=Path)
+    parser.add_argument("library", type=library_at)
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--mixed", type=int, default=10_000, help="searches before memory is told")
     parser.add_argument("--each", type=int, default=50, help="searches of each client at once")

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from benchmarks.large_library import SPACE, build_tables, telling_sentences, write_table
+from benchmarks.library_argument import library_at
 from benchmarks.machine import machine
 from benchmarks.million_vectors import Opened
 from benchmarks.stages import Stages
@@ -98,7 +99,7 @@ def build_anew(library: Path, folder: Path) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("library", type=Path)
+    parser.add_argument("library", type=library_at)
     given = parser.parse_args()
     print(machine())
     with Library.open(given.library) as opened:

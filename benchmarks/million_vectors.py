@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from benchmarks.clip_like import ClipLike
 from benchmarks.large_library import SHARES, SPACE
+from benchmarks.library_argument import library_at
 from benchmarks.machine import machine
 from benchmarks.page_cache import remember
 from benchmarks.targets import beside, spread
@@ -163,7 +164,7 @@ def _line(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("library", type=Path)
+    parser.add_argument("library", type=library_at)
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument(
         "--scans", type=int, default=40, help="how many queries the scan is timed by"

@@ -32,6 +32,7 @@ import numpy as np
 from benchmarks.apart import apart
 from benchmarks.clip_like import ClipLike
 from benchmarks.large_library import SHARES
+from benchmarks.library_argument import library_at
 from benchmarks.machine import machine
 from benchmarks.million_search import questions
 from benchmarks.million_vectors import Floats, K, Keys, Opened, recall, truth
@@ -238,7 +239,7 @@ def compare_captions(library: Path, count: int, clock: Clock) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("library", type=Path)
+    parser.add_argument("library", type=library_at)
     parser.add_argument("--queries", type=int, default=400)
     parser.add_argument(
         "--processor-time",

@@ -25,6 +25,7 @@ import numpy as np
 from benchmarks.apart import apart
 from benchmarks.clip_like import ClipLike
 from benchmarks.large_library import SPACE
+from benchmarks.library_argument import library_at
 from benchmarks.machine import machine
 from benchmarks.memory_limit import Group, limited
 from benchmarks.million_search import Asking, mixed, questions, whole
@@ -143,7 +144,7 @@ def faults(work: Work, searches: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("library", type=Path)
+    parser.add_argument("library", type=library_at)
     parser.add_argument("--limit", type=float, default=1500, help="MB")
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--mixed", type=int, default=2000, help="searches of all kinds")

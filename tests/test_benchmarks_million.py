@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -328,6 +329,20 @@ def test_a_report_keeps_tables_as_markdown_and_apart() -> None:
         *("", "    on a machine", "    with cores", "", "| a |", "|---|", "| 1 |"),
         *("", "| c |", "", "    end", ""),
     ]
+
+
+@pytest.mark.parametrize("name", ["million_search", "million_vectors", "gpu_vectors", "rivals"])
+def test_a_path_without_a_library_is_one_line(
+    name: str, library: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for given, told in (
+        (library.parent / "nowhere", "nowhere: no such library"),
+        (library.parent, f"but {library} is"),
+    ):
+        with pytest.raises(SystemExit) as failed:
+            run(importlib.import_module(f"benchmarks.{name}").main, given)
+        assert failed.value.code == 2
+        assert told in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_the_document_has_a_place_for_every_report() -> None:

@@ -220,16 +220,21 @@ def summary_lines(library: Path, summary: BuildSummary) -> list[str]:
     if summary.repaired:
         lines.append(f"{summary.repaired} damaged blocks were made again")
     if summary.kept_out:
-        lines.append(f"{summary.kept_out} cases removed earlier stay out (--restore lets them in)")
+        stay = "stays" if summary.kept_out == 1 else "stay"
+        kept_out = counted(summary.kept_out, "case")
+        lines.append(f"{kept_out} removed earlier {stay} out (--restore lets them in)")
     if summary.without_image:
         lines.append(
             f"{counted(summary.without_image, 'image')} deleted on request earlier; vectors and "
             "thumbnails are kept"
         )
     if summary.vanished:
-        lines.append(f"{summary.vanished} cases are no longer in their source (--prune drops them)")
+        are = "is" if summary.vanished == 1 else "are"
+        vanished = counted(summary.vanished, "case")
+        lines.append(f"{vanished} {are} no longer in the source (--prune drops what vanished)")
     if summary.pruned:
-        lines.append(f"{summary.pruned} cases that vanished from their source were dropped")
+        were = "was" if summary.pruned == 1 else "were"
+        lines.append(f"{counted(summary.pruned, 'case')} that vanished {were} dropped")
     if summary.without_vector:
         lines.append(
             f"{counted(summary.without_vector, 'picture')} without a vector, for want of an "

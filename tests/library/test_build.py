@@ -123,10 +123,12 @@ def test_bad_images_cost_only_themselves(tmp_path: Path) -> None:
     report: list[Skipped] = []
     summary = build(tmp_path / "library", [spec(figures)], report=report.append)
     assert (summary.cases, summary.images) == (5, 4)  # one has its caption, one has nothing
+    assert summary.added == 5
     assert {Path(one.what.split(":")[0]).name for one in report} == {"broken.png", "empty.jpg"}
     assert all(one.reason for one in report)
     assert first(tmp_path / "library", Query(text="gallbladder")) == "broken"
-    assert build(tmp_path / "library").published is False  # they are tried again, to no effect
+    again = build(tmp_path / "library")  # they are tried again, to no effect
+    assert (again.added, again.published) == (0, False)
 
 
 def test_ids_are_prefixed_only_where_two_corpora_collide(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def build(
         if restore:
             catalogue.restore_removed()
         writer.worth_keeping = True
-        seen = catalogue.begin_build()
+        seen, before = catalogue.begin_build(), catalogue.newest_key()
         for corpus in corpora:
             ingest(writer, corpus, seen, prune, summary, tell, progress)
         summary.ready = take_vectors(writer, read, loaded, tell, progress)
@@ -115,7 +115,9 @@ def build(
             summary.lost += max(0, given_rows - catalogue.count_given_rows())
         summary.without_vector = catalogue.count_without_vector() if loaded is None else 0
         with catalogue.transaction():
-            catalogue.delete_cases(catalogue.empty_cases(), remember=False)
+            empty = catalogue.empty_cases()
+            catalogue.delete_cases(empty, remember=False)
+        summary.added -= sum(key > before for key in empty)
         compact(writer, "anything is dead" if purge else "much is dead")
         summary.cases, summary.images = catalogue.count(), catalogue.count_images()
         summary.without_image = catalogue.count_deleted_images()

@@ -167,6 +167,11 @@ class WorkCatalogue(RowCatalogue):
         self.restated = self.restated or count > 0
         return count
 
+    def newest_key(self) -> int:
+        """The greatest key that was given away; 0 before the first."""
+        found = self._run("SELECT seq FROM sqlite_sequence WHERE name = 'cases'").fetchone()
+        return int(found[0]) if found is not None else 0
+
     def empty_cases(self) -> list[int]:
         """Keys of cases that have neither a caption nor a decoded image."""
         rows = self._run(

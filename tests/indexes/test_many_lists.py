@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import faiss
 import numpy as np
 import pytest
 
 from medclip_search.indexes.vectors import faiss_ivf
-from medclip_search.indexes.vectors.files import LISTS
-from tests.indexes.vector_cases import build, clustered, oracle, recall
+from medclip_search.indexes.vectors.cosine import Cosine
+from medclip_search.indexes.vectors.files import IVF, LISTS
+from tests.indexes.vector_cases import Half, Keys, build, clustered, oracle, recall
 
 
 @pytest.mark.parametrize("centred", [False, True])
@@ -61,6 +64,35 @@ def test_lists_that_hold_rows_take_many_more_by_a_graph(
     assert (after[8_500:] >= 0).all()
     for number in range(0, 12_000, 100):
         assert index.search(rows[number].astype(np.float32), 1)[0].tolist() == [number]
+
+
+def by_faiss(index: Any, rows: Half, added: Keys, cosine: Cosine, _: Path) -> None:
+    """Add rows to the lists that a graph finds as FAISS does it, in memory."""
+    graph = index._graph()
+    for numbers in faiss_ivf._steps(rows, added):
+        rotated = index._rotation.apply(faiss_ivf._directions(rows, numbers, cosine))
+        lists = graph.search(rotated, 1)[1]
+        each = map(faiss.swig_ptr, (rotated, numbers, lists))
+        index._ivf.add_core(len(numbers), *each)
+    index._index.ntotal = index._ivf.ntotal
+
+
+def test_rows_lie_in_lists_as_faiss_lays_them_and_nothing_is_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faiss_ivf, "_GRAPH_LISTS", 100)
+    monkeypatch.setattr(faiss_ivf, "_ADDED_VALUES", 64 * 1000)  # in several steps
+    rows = clustered(60, 64)[np.arange(12_000) % 60]  # which leave lists empty
+    rows[7] = np.inf
+    for name in ("ours", "theirs"):
+        build(tmp_path / name / "first", rows[:8_500], engine="faiss")
+        build(tmp_path / name / "second", rows, engine="faiss", previous=tmp_path / name / "first")
+        monkeypatch.setattr(faiss_ivf.IvfIndex, "_add_many", by_faiss)
+    assert len(np.unique(np.load(tmp_path / "ours/second" / LISTS))) < 100
+    for step in ("first", "second"):
+        ours, theirs = (tmp_path / name / step for name in ("ours", "theirs"))
+        assert (ours / IVF).read_bytes() == (theirs / IVF).read_bytes()
+        assert {one.name for one in ours.iterdir()} == {one.name for one in theirs.iterdir()}
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ class IvfIndex:
         step by step take up to twice the memory.
         """
         faiss, ivf, graph = _faiss(), self._ivf, self._graph()
-        every: list[np.ndarray[Any, np.dtype[np.int32]]] = []
+        listed, start = np.empty(len(added), dtype=np.int32), 0
         with tempfile.TemporaryFile(dir=room) as file:
             for numbers in _steps(rows, added):
                 rotated = self._rotation.apply(_directions(rows, numbers, cosine))
@@ -139,10 +139,10 @@ class IvfIndex:
                 given = map(faiss.swig_ptr, (rotated, lists, codes))
                 ivf.encode_vectors(len(numbers), *given)
                 file.write(codes.data)
-                every.append(lists[:, 0].astype(np.int32))
+                listed[start : start + len(numbers)] = lists[:, 0]
+                start += len(numbers)
             file.flush()
             kept = np.memmap(file, np.uint8, "r", shape=(len(added), ivf.code_size))
-            listed = np.concatenate(every)
             order = np.argsort(listed, kind="stable")
             ends = np.cumsum(np.bincount(listed, minlength=self.lists))
             for number, places in enumerate(np.split(order, ends[:-1])):

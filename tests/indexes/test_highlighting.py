@@ -68,6 +68,11 @@ def test_what_was_searched_for_beside_is_marked_apart() -> None:
     )
 
 
+@pytest.mark.parametrize("also", [Also({"lung": 0.5}), Also({}, ((("ct",), (("lung",),)),))])
+def test_a_caption_without_what_was_typed_is_marked_too(also: Also) -> None:
+    assert marked("ct", "Lungs of a child", also) == "{Lungs} of a child"
+
+
 def test_several_texts_mark_together() -> None:
     markers = [Marker.of('"chest wall"'), Marker.of("wall mass")]
     found = highlights(markers, "chest wall mass")

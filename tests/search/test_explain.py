@@ -9,7 +9,7 @@ import re
 import pytest
 
 from medclip_search.cases import Case
-from medclip_search.search.explain import matched_words, ordinal, why
+from medclip_search.search.explain import _remembered, matched_words, ordinal, why
 from medclip_search.search.feedback import TermWeight, term_weights
 from medclip_search.search.hits import FeedbackEvidence, ListEvidence
 from medclip_search.search.weighing import Given, lines, term_says
@@ -31,6 +31,16 @@ def test_words_as_typed_the_rarest_first(small: SmallLibrary) -> None:
     found = matched_words(CASE, wanted, small.text)
     assert found == ["tuberculosis", "cavitation", "LUNG"]
     assert matched_words(CASE, ["of the"], small.text) == ["of", "the"]
+    assert matched_words(CASE, ["Lungs lung, of_the_lung"], small.text) == ["of_the_lung", "Lungs"]
+
+
+def test_long_texts_are_not_kept(small: SmallLibrary) -> None:
+    _remembered.cache_clear()
+    long = " ".join(["of the lung"] * 1000)
+    assert matched_words(CASE, [long], small.text) == ["lung"]
+    assert _remembered.cache_info().currsize == 0
+    assert matched_words(CASE, ["lung"], small.text) == ["lung"]
+    assert _remembered.cache_info().currsize == 1
 
 
 def test_lists_in_plain_words(small: SmallLibrary) -> None:

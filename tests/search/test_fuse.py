@@ -190,6 +190,18 @@ def test_ranks_are_those_of_the_list_itself(lists: list[RankedList]) -> None:
         assert not any(rank for key, rank in places.items() if key not in own)
 
 
+def test_an_unwanted_list_takes_nothing_for_a_case_that_only_it_brings() -> None:
+    def one(name: str, key: int, score: float, others: float) -> RankedList:
+        found = np.array([key]), np.array([score], np.float32)
+        return RankedList(name, *found, score=lambda keys: np.full(len(keys), others, np.float32))
+
+    unwanted = replace(one("not-image:compact", 2, 0.125, 0.25), unwanted=True)
+    lists = [one("words", 4, 1, 0), one("image:compact", 7, 1, 0), unwanted]
+    keys, scores = fuse(completed(lists, ORDER), ORDER)
+    assert sorted(keys.tolist()) == [4, 7]
+    assert scores == pytest.approx([0.375, 0.375])
+
+
 def test_the_formula_of_the_paper() -> None:
     words = RankedList("words", np.array([4, 7]), np.array([2.0, 1.0], np.float32))
     image = RankedList("image:compact", np.array([7]), np.array([0.9], np.float32))

@@ -77,18 +77,24 @@ def matched_words(case: Case, wanted: Sequence[str], text: TextIndex) -> list[st
     Words that say nothing ("of the") are left out, unless there are no others.
     """
     held = set(text.terms(" ".join((case.caption, *case.keywords))))
-    words = _words_of(tuple(wanted))
-    found = {terms[0]: word for word, terms in words if held.issuperset(terms)}
-    telling = found.keys() - silent() or found.keys()
-    rarest = sorted((text.document_frequency(term), found[term]) for term in telling)
+    short = sum(map(len, wanted)) < _REMEMBERED
+    words = (_remembered if short else _words_of)(tuple(wanted))
+    found = {terms[0]: (word, terms) for word, terms in words if held.issuperset(terms)}
+    telling = {term for term, (_, terms) in found.items() if not silent().issuperset(terms)}
+    rarest = sorted((text.document_frequency(term), found[term][0]) for term in telling or found)
     return [word for _, word in rarest[:_MOST_WORDS]]
 
 
-@lru_cache(64)
 def _words_of(texts: tuple[str, ...]) -> list[tuple[str, tuple[str, ...]]]:
-    """The words of texts with their terms, the last first; every card of a page asks for them."""
+    """The words of texts with their terms, the last first."""
     words = [word for one in texts for word in re.findall(r"\w+", one)]
     return [(word, terms) for word in reversed(words) if (terms := terms_of_word(word))]
+
+
+_remembered = lru_cache(64)(_words_of)
+"""Every card of a page asks for the same ones."""
+_REMEMBERED = 1 << 12
+"""Texts of so many characters are not kept, lest memory fill."""
 
 
 def ordinal(number: int) -> str:

@@ -59,10 +59,11 @@ class RankedList:
     """Cases in order, best first: keys (n,) int64 without repeats, scores (n,) float32.
 
     ``name`` is as in ``ListEvidence``. ``score`` gives the exact scores of any cases, NaN for one
-    that the list cannot score; it takes no time where ``at_hand``. ``listed`` tells which cases the
-    list brought itself; ``None`` for all. ``among`` are the candidates that it was ``completed``
-    with, their keys rising, and where each of its cases stands there, -1 for one that does not. An
-    ``unwanted`` list takes its share away, and brings no case of its own.
+    that the list cannot score; those of what another list brought are ``at_hand`` where it is
+    ``knowing`` them. ``listed`` tells which cases the list brought itself; ``None`` for all.
+    ``among`` are the candidates that it was ``completed`` with, their keys rising, and where each
+    of its cases stands there, -1 for one that does not. An ``unwanted`` list takes its share away,
+    and brings no case of its own.
     """
 
     name: str
@@ -131,7 +132,8 @@ def completed(lists: Sequence[RankedList], order: NDArray[np.int32]) -> list[Ran
         return list(lists)
     every = candidates(lists)
     parts = [partial(_complete, one, every, order) for one in lists]
-    if all(one.at_hand for one in lists):  # nothing that is worth a thread
+    # Two that know each other's need no thread; of three none knows all.
+    if len(lists) == 2 and all(one.at_hand for one in lists):
         return [part() for part in parts]
     return together(parts)
 

@@ -253,6 +253,23 @@ def test_a_wrong_query_is_one_line(client: TestClient, body: object, status: int
     assert one_line(answer.json()["error"])
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"words": [7] * 9}, "words"),
+        ({"weights": [[]] * 9}, "weights"),
+        ({"area": ["x"] * 9}, "area"),
+    ],
+)
+def test_of_many_that_are_wrong_the_first_is_told(
+    client: TestClient, body: dict[str, object], told: str
+) -> None:
+    answer = client.post("/search", json={"words": "x"} | body)
+    assert answer.status_code == 422
+    assert re.search(rf"{told}\.list\S*\.0:", answer.json()["error"])
+    assert not re.search(rf"{told}\.list\S*\.[1-9]", answer.json()["error"])
+
+
 def test_wrong_forms_are_one_line(client: TestClient) -> None:
     wrong = [
         client.post("/search", data={"wrods": "x"}),

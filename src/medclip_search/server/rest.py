@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Annotated, Any
 
 from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
@@ -82,35 +82,37 @@ _VECTOR: dict[str, Any] = {"type": "array", "items": {"type": "number"}}
 _VECTORS: list[Any] = [_VECTOR, {"type": "array", "items": _VECTOR}]
 
 
+# Of a list only the first that is wrong is told: a line for each of thousands takes a while.
+_List = Annotated[list[str], Field(fail_fast=True)]
+_Numbers = Annotated[list[float], Field(fail_fast=True)]
+_Texts = str | _List
+
+
 class Search(BaseModel):
     """What to search for. The fields of texts take one or a list of them."""
 
     model_config = ConfigDict(extra="forbid")
 
-    words: str | list[str] = Field(default=[], examples=["chest radiograph"])
-    not_words: str | list[str] = []
-    case: str | list[str] = Field(
-        default=[], description="ids of cases whose figures to find the like of"
-    )
-    not_case: str | list[str] = Field(
-        default=[], description="ids of cases whose figures to keep away from"
-    )
-    where: str | list[str] = Field(
+    words: _Texts = Field(default=[], examples=["chest radiograph"])
+    not_words: _Texts = []
+    case: _Texts = Field(default=[], description="ids of cases whose figures to find the like of")
+    not_case: _Texts = Field(default=[], description="ids of cases whose figures to keep away from")
+    where: _Texts = Field(
         default=[], description="filters, all of which must hold", examples=[["modality=CT"]]
     )
-    like: str | list[str] = Field(default=[], description="ids of liked cases")
-    dislike: str | list[str] = Field(default=[], description="ids of disliked cases")
-    tray: str | list[str] = Field(
+    like: _Texts = Field(default=[], description="ids of liked cases")
+    dislike: _Texts = Field(default=[], description="ids of disliked cases")
+    tray: _Texts = Field(
         default=[], description="ids of kept cases: those near the query are weaker likes"
     )
-    not_id: str | list[str] = Field(default=[], description="ids of cases that must not answer")
-    region: str | list[str] = Field(
+    not_id: _Texts = Field(default=[], description="ids of cases that must not answer")
+    region: _Texts = Field(
         default=[],
         description="boxes X,Y,WIDTH,HEIGHT of a form's images and then of the cases' figures, in "
         "their order, in pixels or fractions; `whole` for none",
         examples=[["120,40,200,180"]],
     )
-    not_region: str | list[str] = Field(default=[], description="the same of the unwanted images")
+    not_region: _Texts = Field(default=[], description="the same of the unwanted images")
     # The query looks at the numbers: a list of what is wrong with each would be a long answer.
     vector: list[Any] = Field(
         default=[],
@@ -130,7 +132,7 @@ class Search(BaseModel):
     fusion: Fusion = Field(
         default="convex", description="how the lists become one: by calibrated scores or by ranks"
     )
-    weights: dict[str, float | list[float]] | list[str] = Field(
+    weights: dict[str, float | _Numbers] | _List = Field(
         default={},
         description="how much the parts count (words, image, vector, not-image), 1 by default",
         examples=[{"words": 0.5, "image": [2, 1]}],
@@ -140,7 +142,7 @@ class Search(BaseModel):
         default="", max_length=200, description="a field of each value of which one hit is shown"
     )
     diversity: float = Field(default=0, ge=0, le=1, description="prefer hits unlike those above")
-    expand: str | list[str] = Field(
+    expand: _Texts = Field(
         default=[],
         description="how words are searched for by more than was typed: `all`, `none`, or some of "
         f"{', '.join(EXPANSIONS)}; by default {' and '.join(MEASURED)}",
@@ -154,12 +156,12 @@ class Search(BaseModel):
     sort: Sort = Field(
         default="relevance", description="or the most relevant by year: `newest`, `oldest` first"
     )
-    facets: str | list[str] = Field(
+    facets: _Texts = Field(
         default=[],
         description="fields of which the answers are counted by value",
         examples=[["modality", "year"]],
     )
-    area: str | list[float] = Field(
+    area: str | _Numbers = Field(
         default="",
         description="only what stands in this box of the map: X,Y,WIDTH,HEIGHT in fractions of it",
         examples=["0.1,0.2,0.3,0.3"],

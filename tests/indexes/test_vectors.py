@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import subprocess
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 
 from medclip_search.errors import LibraryDamagedError
 from medclip_search.indexes.vectors import Engine, VectorIndex, index
-from medclip_search.indexes.vectors.faiss_ivf import _choose
+from medclip_search.indexes.vectors.faiss_ivf import IvfIndex, _choose
+from medclip_search.indexes.vectors.files import IVF
 from medclip_search.indexes.vectors.half import BEYOND, blocks
 from tests.indexes.vector_cases import Flags, Half, Keys, build, clustered, oracle, recall
 
@@ -434,3 +436,13 @@ def test_any_keys_and_masks(
     every = every[known]
     np.testing.assert_array_equal(opened.score(query, found), scores)
     assert np.isfinite(opened.pairwise(every, every)).all()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no file that is always full")
+def test_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
+    rows = clustered(2000, 64)
+    build(tmp_path / "index", rows, engine="faiss")
+    index = IvfIndex.read(tmp_path / "index" / IVF, mapped=False)
+    with pytest.raises(OSError, match="No space left") as told:
+        index.write(Path("/dev/full"))
+    assert told.value.errno == errno.ENOSPC

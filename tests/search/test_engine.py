@@ -269,14 +269,14 @@ def test_calls_that_are_wrong(small: SmallLibrary, tmp_path: Path) -> None:
         search(small, Query(image=broken), 3)
 
 
-@pytest.mark.parametrize("blank", ["", " \t\n", ["corpus=small", " "]])
-def test_a_blank_filter_is_refused(blank: str | list[str]) -> None:
+@pytest.mark.parametrize("blank", ["", " \t\n", ["corpus=small", " "], ("corpus=small", " ")])
+def test_a_blank_filter_is_refused(blank: str | Sequence[str]) -> None:
     with pytest.raises(FilterError, match=r"^where: .*blank; .*modality=CT$"):
         Query(text="lung", where=blank)
 
 
-@pytest.mark.parametrize("blank", ["", " \t\n", ["a1", " "]])
-def test_a_blank_id_is_refused(blank: str | list[str]) -> None:
+@pytest.mark.parametrize("blank", ["", " \t\n", ["a1", " "], ("a1", " ")])
+def test_a_blank_id_is_refused(blank: str | Sequence[str]) -> None:
     with pytest.raises(QueryError, match=r"^like: an id is blank"):
         Query(text="lung", like=blank)
     with pytest.raises(QueryError, match=r"^dislike: an id is blank"):

@@ -12,8 +12,10 @@ al., "The Faiss library", 2024, arXiv:2401.08281.
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import math
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -165,8 +167,13 @@ class IvfIndex:
         return graph
 
     def write(self, path: Path) -> None:
-        """Write the index to a new file."""
-        _faiss().write_index(self._index, str(path))
+        """Write the index to a new file. Raises ``OSError`` where the disk is full."""
+        try:
+            _faiss().write_index(self._index, str(path))
+        except RuntimeError as error:
+            if (full := os.strerror(errno.ENOSPC)) in str(error):
+                raise OSError(errno.ENOSPC, full, str(path)) from error
+            raise
 
     @classmethod
     def read(cls, path: Path, *, mapped: bool, probes: int = 0) -> IvfIndex:

@@ -31,6 +31,7 @@ from benchmarks.rival_indexes import directions
 from medclip_search.indexes.vectors.faiss_ivf import list_count
 
 _SAMPLE = 50  # rows a list
+_MOST_PROBES = 2048  # a GPU looks at no more lists
 _WARM_UP = 20
 _SEED = 0
 
@@ -112,7 +113,7 @@ def asked(index: Any, queries: Floats, true: Keys, keys: Keys | None = None) -> 
 
 def enough(index: Any, queries: Floats, true: Keys, wanted: float) -> tuple[int, Asked]:
     """The fewest lists, of powers of two, that find so much, and what asking then takes."""
-    for probes in _doubled(index.nlist):
+    for probes in _doubled(min(index.nlist, _MOST_PROBES)):
         index.nprobe = probes
         found = recall([*index.search(queries, K)[1]], true)
         if found >= wanted:

@@ -61,6 +61,7 @@ def looking_at(most: int | None) -> Iterator[None]:
     """Common words put so many more cases in order than are asked for; ``None``: all words find."""
     with (
         patch.object(index, "LOOKED_AT", most or 0),
+        patch.object(index, "LOOKED_AT_EACH", most or 0),
         patch.object(compiling, "COMMON", compiling.COMMON if most is not None else 1 << 62),
         patch.object(index, "FEW", index.FEW if most is not None else 0),
     ):

@@ -26,7 +26,7 @@ FUZZY_WORDS = 8
 
 COMMON = 1 << 17
 """To walk through so many cases of a term takes as long as to look up some hundreds (measured)."""
-COMMON_BESIDE = 1 << 15
+COMMON_BESIDE = 1 << 14
 """Of terms that join the query, which weigh little then, that many are common; together they are
 to have ``COMMON`` (measured)."""
 

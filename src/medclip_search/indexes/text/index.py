@@ -56,9 +56,10 @@ _TOGETHER = 32
 SPARE = 64
 """So many more than asked for are fetched, and an eighth, lest equal scores make it ask again
 (measured)."""
-LOOKED_AT = 128
-"""Common words put so many more than asked for in order: captions asked for by some of their words
-are then found as often as by a walk through all (``python -m benchmarks.common_words``)."""
+LOOKED_AT = 64
+"""Common words put so many more than asked for in order: pages then hold what they hold by a walk
+through them (measured), and captions asked for by some of their words are found as often
+(``python -m benchmarks.common_words``)."""
 LOOKED_AT_EACH = 4
 """No more than so many for each that is asked for: the ten that an expansion is taken from."""
 FEW = 160

@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.library_argument import library_at
 from benchmarks.machine import machine
 from benchmarks.million_search import TOP, ids_by_words
-from benchmarks.page_cache import remember
+from benchmarks.page_cache import held
 from benchmarks.targets import spread
 from medclip_search.indexes.text import compiling, index
 from medclip_search.library.generation import Generation
@@ -90,16 +90,17 @@ def main() -> None:
     parser.add_argument("--captions", type=int, default=600)
     given = parser.parse_args()
     print(machine())
-    remember(given.library)
     generation = Generation.open(given.library)
     asked = fragments(generation, given.captions)
     print(f"{generation.text.size:,} captions, of which {len(asked)} are asked for")
-    with looking_at(None):
-        report("all words walked", generation, asked)
-    report("as the search does it", generation, asked)
-    for most in (32, 512):
-        with looking_at(most):
-            report(f"looking at {most} more", generation, asked)
+    with held(given.library) as told:
+        print(told)
+        with looking_at(None):
+            report("all words walked", generation, asked)
+        report("as the search does it", generation, asked)
+        for most in (32, 512):
+            with looking_at(most):
+                report(f"looking at {most} more", generation, asked)
     generation.close()
 
 

@@ -26,7 +26,7 @@ from benchmarks.clip_like import ClipLike
 from benchmarks.library_argument import library_at
 from benchmarks.machine import machine
 from benchmarks.million_vectors import Floats, K, Keys, Opened, ask, recall, truth
-from benchmarks.page_cache import remember
+from benchmarks.page_cache import held
 from benchmarks.rival_indexes import directions
 from medclip_search.indexes.vectors.faiss_ivf import list_count
 
@@ -139,8 +139,9 @@ def main() -> None:
     queries = ClipLike().images(given.queries, 0)[0].astype(np.float32)
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     true = truth(opened, queries, {"": None})[""]
-    remember(given.library)
-    answers, taken = ask(opened, opened.index, queries, None, _WARM_UP)
+    with held(given.library) as told:
+        print(told)
+        answers, taken = ask(opened, opened.index, queries, None, _WARM_UP)
     ours = Asked(recall(answers, true), float(np.median(taken)), 1000 / float(np.mean(taken)))
     where = "a GPU" if faiss_gpus() else "the processor: FAISS finds no GPU"
     print(f"{len(opened.rows):,} × {opened.rows.shape[1]}; FAISS's own indexes are on {where}")

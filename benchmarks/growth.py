@@ -29,7 +29,7 @@ from benchmarks.large_library import SPENT, disk, library_of
 from benchmarks.machine import machine
 from benchmarks.million_search import Asking, ids_by_words, mixed, questions, timed, whole
 from benchmarks.million_vectors import Opened, ask
-from benchmarks.page_cache import remember
+from benchmarks.page_cache import held
 from benchmarks.served import Client, served
 from benchmarks.stages import memory
 from medclip_search import Library, Query
@@ -60,21 +60,21 @@ def measured(folder: Path, rows: int, queries: int, searches: int) -> Figures:
         told.seconds[BUILD] = sum(told.seconds.values())
         told.megabytes["build, private memory"] = max(one["peak"] for one in built.values())
     told.megabytes["disk"] = sum(disk(library).values())
-    remember(library)
-    by_vector, by_words, asked, kinds = apart(in_process, library, queries, searches)
-    with served(library) as (address, pid):
-        client = Client(address)
-        over_http = []
-        for one in asked:
-            began = time.perf_counter()
-            client.search(one)
-            over_http.append(1000 * (time.perf_counter() - began))
-        for one in kinds:
-            client.search(one)
-        held = memory(pid)
-        client.close()
-    told.megabytes["server, private memory"] = held["RssAnon"]
-    told.megabytes["server, mapped pages"] = held["RssFile"]
+    with held(library):
+        by_vector, by_words, asked, kinds = apart(in_process, library, queries, searches)
+        with served(library) as (address, pid):
+            client = Client(address)
+            over_http = []
+            for one in asked:
+                began = time.perf_counter()
+                client.search(one)
+                over_http.append(1000 * (time.perf_counter() - began))
+            for one in kinds:
+                client.search(one)
+            server = memory(pid)
+            client.close()
+    told.megabytes["server, private memory"] = server["RssAnon"]
+    told.megabytes["server, mapped pages"] = server["RssFile"]
     middles = (by_vector, by_words, float(np.median(over_http[_WARM_UP:])))
     told.milliseconds = dict(zip(SEARCHES, middles, strict=True))
     return told

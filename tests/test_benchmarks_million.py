@@ -33,7 +33,7 @@ from benchmarks.large_library import SHARES, SPACE, library_of, write_table
 from benchmarks.memory_limit import limited
 from benchmarks.million_search import TOP, ids_by_words, questions, words_alone
 from benchmarks.million_vectors import recall
-from benchmarks.page_cache import forget
+from benchmarks.page_cache import forget, held
 from medclip_search import Library, Query, verify
 from medclip_search.indexes.text import compiling
 from medclip_search.library.generation import Generation
@@ -268,6 +268,16 @@ def test_files_are_forgotten_but_for_what_is_mapped(tmp_path: Path) -> None:
     assert held.sum() == 0  # reads all of it
     assert forget(tmp_path) == pytest.approx(1.05, abs=0.01)
     del held
+    assert forget(tmp_path) == 0
+
+
+def test_files_are_held_in_memory_as_long_as_they_are_measured(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(1 << 20))
+    with held(tmp_path) as told:
+        if "cannot be held" in told:
+            pytest.skip(told)
+        assert told == "the files are held in memory: 1 MB"
+        assert forget(tmp_path) == pytest.approx(1.05, abs=0.01)
     assert forget(tmp_path) == 0
 
 

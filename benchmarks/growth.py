@@ -60,7 +60,8 @@ def measured(folder: Path, rows: int, queries: int, searches: int) -> Figures:
         told.seconds[BUILD] = sum(told.seconds.values())
         told.megabytes["build, private memory"] = max(one["peak"] for one in built.values())
     told.megabytes["disk"] = sum(disk(library).values())
-    with held(library):
+    with held(library) as warm:
+        print(f"{rows:,} cases: {warm}", flush=True)
         by_vector, by_words, asked, kinds = apart(in_process, library, queries, searches)
         with served(library) as (address, pid):
             client = Client(address)

@@ -79,7 +79,8 @@ def main() -> None:
             held, loaded, searched = pool.submit(measure, path).result()
         size = path.stat().st_size / given.rows
     many = given.extrapolate
-    print(f"vectors of {DIMENSION} numbers as JSON in SQLite, {given.rows:,} rows; at {many:,}:")
+    what = f"vectors of {DIMENSION} numbers as JSON in SQLite, {given.rows:,} rows, warm"
+    print(f"{what}; at {many:,}:")
     print(f"  on disk        {size / 1e3:6.1f} kB a row   {size * many / 1e9:8.1f} GB")
     print(f"  in memory      {held / 1e3:6.1f} kB a row   {held * many / 1e9:8.1f} GB")
     print(f"  read at start  {loaded * 1e3:6.2f} ms a row   {loaded * many / 60:8.1f} minutes")

@@ -21,9 +21,12 @@ def machine(*packages: str) -> str:
     size = f"{int(memory[1]) / 1024**2:.0f} GB" if memory else "memory unknown"
     busy = ", ".join(f"{load:.1f}" for load in os.getloadavg())
     versions = ", ".join(f"{name} {_version(name)}" for name in (*_PACKAGES, *packages))
+    known = Path("/proc/driver/nvidia/gpus").glob("*/information")
+    models = [re.search(r"Model:\s*(.+)", _read(str(one))) for one in known]
+    gpus = "".join(f"{model[1]}, " for model in models if model)
     return (
         f"{processor[1] if processor else platform.machine()}, {os.cpu_count()} cores, {size}, "
-        f"{platform.system()} {platform.release()}, load {busy}, {datetime.date.today()}\n"
+        f"{gpus}{platform.system()} {platform.release()}, load {busy}, {datetime.date.today()}\n"
         f"Python {platform.python_version()}, {versions}; FAISS on "
         f"{faiss.omp_get_max_threads()} threads where it builds, 1 where it searches"
     )

@@ -20,6 +20,7 @@ from pathlib import Path
 from benchmarks.medpix import data_folder, depth, precision, read_figures, report
 from medclip_search import Library, Query
 from medclip_search.corpora import CorpusSpec
+from medclip_search.images import THUMBNAIL_SIDE
 from medclip_search.library.build import build
 
 _COLUMNS = {"image": "image", "caption": "Description.Caption", "id": "image"}
@@ -49,6 +50,8 @@ def by_image(library: Library, data: Path) -> bool:
         hits = library.search(Query(image=figure.image), k=depth(figures))
         answers[figure.id] = [hit.id for hit in hits]
         taken.append(hits.milliseconds)
+    kept = [len(library.thumbnail(figure.id) or b"") for figure in figures]
+    print(f"thumbnails of {THUMBNAIL_SIDE} pixels: {statistics.mean(kept):,.0f} bytes each")
     good = report(precision(figures, answers))
     print(f"p50 {statistics.median(taken):.1f} ms a query, decoding and encoding included")
     return good

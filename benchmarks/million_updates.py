@@ -103,7 +103,7 @@ def main() -> None:
     given = parser.parse_args()
     print(machine())
     with Library.open(given.library) as opened:
-        print(f"{len(opened):,} cases")
+        print(f"{len(opened):,} cases; changed is a copy, whose files were just written: warm")
     with tempfile.TemporaryDirectory(dir=given.library.parent) as folder:
         changed = copy(given.library, Path(folder) / "library")
         added, ids = add(changed, Path(folder))

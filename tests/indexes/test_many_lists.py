@@ -40,29 +40,19 @@ def test_rows_that_a_graph_put_into_lists_are_found_there(
         assert one.read_bytes() == (tmp_path / "again" / one.name).read_bytes(), one.name
 
 
+@pytest.mark.parametrize("known", [11_900, 8_500], ids=["few", "many"])
 def test_a_library_with_a_graph_is_added_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    known: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(faiss_ivf, "_GRAPH_LISTS", 100)
     rows = clustered(12_000, 64)
-    build(tmp_path / "first", rows[:11_900], engine="faiss")
+    build(tmp_path / "first", rows[:known], engine="faiss")
     index = build(tmp_path / "second", rows, engine="faiss", previous=tmp_path / "first")
     assert index.size == 12_000
-    for number in (0, 11_899, 11_900, 11_999):
-        assert index.search(rows[number].astype(np.float32), 1)[0].tolist() == [number]
-
-
-def test_lists_that_hold_rows_take_many_more_by_a_graph(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(faiss_ivf, "_GRAPH_LISTS", 100)
-    rows = clustered(12_000, 64)
-    build(tmp_path / "first", rows[:8_500], engine="faiss")
-    index = build(tmp_path / "second", rows, engine="faiss", previous=tmp_path / "first")
     before, after = (np.load(tmp_path / name / LISTS) for name in ("first", "second"))
-    assert (after[:8_500] == before).all()
-    assert (after[8_500:] >= 0).all()
-    for number in range(0, 12_000, 100):
+    assert (after[:known] == before).all()
+    assert (after[known:] >= 0).all()
+    for number in (known - 1, known, 11_999, *range(0, 12_000, 100)):
         assert index.search(rows[number].astype(np.float32), 1)[0].tolist() == [number]
 
 

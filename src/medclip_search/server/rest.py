@@ -65,7 +65,7 @@ cores, and each take as long as all of them. Measured with 32 clients, whose slo
 waited 1.9 times the mean, and 1.5 times since."""
 
 _READ_AT_ONCE = 1 << 16
-"""So long a body is read sooner than a thread begins to: 0.1 ms for a vector of 512 numbers."""
+"""So long a body is read as soon as a thread begins to: 0.1 ms for 3,000 numbers."""
 
 _MOST_ERRORS = 5
 _TEXT_FIELDS = (

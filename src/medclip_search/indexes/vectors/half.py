@@ -20,8 +20,8 @@ BEYOND = np.float32(65536)
 """Infinities and NaN of float16 come out of ``widen`` at least this large; no number does."""
 
 _BLOCK_VALUES = 1 << 18
-"""1 MB as float32: it fits the cache, and is too small for BLAS to thread. In smaller ones other
-threads wait more often for Python's lock."""
+"""1 MB as float32: it fits the cache. In smaller ones other threads wait more often for Python's
+lock."""
 _SIGN_EXPONENT_FRACTION = np.int32(-0x70000001)  # 0x8FFFFFFF: all but three spare exponent bits
 _REBIAS = np.float32(2.0**112)  # between the exponents' biases, 127 and 15
 
